@@ -1,0 +1,1 @@
+"""The Relying Party's question: what a public tender claims, line by line."""
