@@ -1,0 +1,76 @@
+"""Amounts as people read them, in findings and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+
+class Unit(StrEnum):
+    """In which unit a rule's reading is shown."""
+
+    TEXT = "text"
+    COUNT = "count"
+    BYTES = "bytes"
+    BITS = "bits"
+    MEGAHERTZ = "MHz"
+    MILLIWATTS = "mW"
+    FLOP_PER_SECOND = "FLOP/s"
+    BYTES_PER_SECOND = "bytes/s"
+    RATIO = "ratio"
+
+
+_SCALED: Final = {Unit.FLOP_PER_SECOND: (1e12, "TFLOP/s"), Unit.BYTES_PER_SECOND: (1e9, "GB/s")}
+_WHOLE: Final = {Unit.BYTES: "MiB", Unit.MILLIWATTS: "W", Unit.MEGAHERTZ: "MHz", Unit.BITS: "bit"}
+_WHOLE_SCALE: Final = {Unit.BYTES: 1024**2, Unit.MILLIWATTS: 1000}
+_SHOWN: Final = 3
+
+
+def show(value: object, unit: Unit) -> str:
+    """Write one value with its unit, as `81920 MiB` or `271 TFLOP/s`."""
+    if isinstance(value, tuple):
+        return show_range([float(item) for item in value], unit)
+    if unit is Unit.TEXT or not isinstance(value, int | float):
+        return str(value)
+    return _number(float(value), unit)
+
+
+def show_range(values: Iterable[float], unit: Unit) -> str:
+    """Write the smallest and the largest of `values`, or the one value if they look alike."""
+    ordered = sorted(values)
+    if not ordered:
+        return "nothing"
+    low, high = _number(ordered[0], unit), _number(ordered[-1], unit)
+    return low if low == high else f"{low} to {high}"
+
+
+def show_band(low: float, high: float, unit: Unit) -> str:
+    """Write a band whose ends may be infinite, as `at least 156 TFLOP/s`."""
+    if high == float("inf"):
+        return f"at least {_number(low, unit)}"
+    if low == float("-inf"):
+        return f"at most {_number(high, unit)}"
+    return show_range((low, high), unit)
+
+
+def show_set(names: Iterable[str]) -> str:
+    """Write the first few of a set and how many more there are."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:_SHOWN])
+    return shown if len(ordered) <= _SHOWN else f"{shown} and {len(ordered) - _SHOWN} more"
+
+
+def _number(value: float, unit: Unit) -> str:
+    scaled = _SCALED.get(unit)
+    if scaled is not None:
+        scale, suffix = scaled
+        return f"{_significant(value / scale)} {suffix}"
+    if unit is Unit.RATIO:
+        return f"1/{1 / value:.3g}" if 0 < value < 1 else f"{value:.3g}"
+    suffix = _WHOLE.get(unit, "")
+    return f"{value / _WHOLE_SCALE.get(unit, 1):.0f} {suffix}".rstrip()
+
+
+def _significant(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

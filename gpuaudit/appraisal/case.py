@@ -1,0 +1,169 @@
+"""One device of the evidence, with its measurements beside it, as the rules look at it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from gpuaudit.appraisal.threshold import Canonical
+from gpuaudit.evidence.bundle import EvidenceBundle
+from gpuaudit.evidence.device import DeviceEvidence
+from gpuaudit.evidence.measurement import CapacityTask, Company, GemmTask, Measurement, MemoryTask, PeerTask, quantity
+from gpuaudit.evidence.reading import Known, Reading, Reason, Source, Unknown
+
+PEER: Final = "peer-both-ways"
+_ZEROS: Final = frozenset("0-")
+_NOT_MEASURED: Final = Unknown(reason=Reason.NOT_FOUND, source=Source.WORKLOAD, detail="not in the evidence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCase:
+    """A device and its canonical rates, in flop or bytes per second.
+
+    `rates` holds one reading per quantity; `peers` the known rates to other devices, fastest first.
+    """
+
+    device: DeviceEvidence
+    rates: Mapping[str, Reading[float]]
+    peers: tuple[float, ...]
+
+    @property
+    def subject(self) -> str:
+        """How findings call the device."""
+        return f"device {self.device.index}"
+
+    def reading(self, reads: str) -> Reading[Any]:
+        """Return what a rule reads: a path into the device, or a measured quantity.
+
+        Quantities that were not measured are Unknown, as is a path through a group that is not there.
+        """
+        if reads == PEER:
+            if not self.peers:
+                return _NOT_MEASURED
+            return Known(value=self.peers, source=Source.WORKLOAD)
+        if is_quantity(reads):
+            return self.rates.get(reads, _NOT_MEASURED)
+        value: Reading[Any] = attrgetter(reads)(self.device)
+        if isinstance(value, Known) and isinstance(value.value, tuple):
+            # Of a list (NVLinks) a rule compares the length.
+            return Known(value=len(value.value), source=value.source)
+        return value
+
+    def compared(self, reads: tuple[str, ...]) -> Reading[Any]:
+        """Return the one value that a rule compares: the reading itself, or the ratio of two rates."""
+        first = self.reading(reads[0])
+        if len(reads) == 1 or isinstance(first, Unknown):
+            return first
+        second = self.reading(reads[1])
+        if isinstance(second, Unknown):
+            return second
+        return Known(value=first.value / second.value, source=first.source)
+
+
+def is_quantity(reads: str) -> bool:
+    """Whether `reads` names a measured quantity rather than a path into the device."""
+    return "." not in reads and reads != "nvlinks"
+
+
+def is_placeholder(uuid: str) -> bool:
+    """Whether a UUID is all zeros, as in captures from which identities were removed: it identifies nothing."""
+    return frozenset(uuid.removeprefix("GPU-")) <= _ZEROS
+
+
+def device_cases(bundle: EvidenceBundle, canonical: Canonical) -> tuple[DeviceCase, ...]:
+    """Join the devices of NVML with their canonical measurements, by UUID and by nothing else.
+
+    What counts was measured on all devices at once, which also shows up one card posing as several; between two devices, on these
+    two alone. CUDA orders devices by speed and NVML by bus id, so an index says nothing. A device without a UUID of its
+    own has no measurements.
+    """
+    rates: dict[str, dict[str, Reading[float]]] = {}
+    peers: dict[str, dict[str, float]] = {}
+    for measurement in bundle.measurements:
+        match measurement.subjects:
+            case (uuid,) if measurement.company is Company.TOGETHER:
+                _keep_rate(rates.setdefault(uuid, {}), measurement, canonical)
+            case (one, other) if one != other and measurement.company is Company.ALONE:
+                _keep_peer(peers, one, other, measurement, canonical)
+            case _:
+                continue
+    return tuple(_case(device, rates, peers) for device in bundle.nvml.devices)
+
+
+def _case(
+    device: DeviceEvidence, rates: dict[str, dict[str, Reading[float]]], peers: dict[str, dict[str, float]]
+) -> DeviceCase:
+    uuid = device.identity.uuid
+    if isinstance(uuid, Unknown) or is_placeholder(uuid.value):
+        return DeviceCase(device=device, rates={}, peers=())
+    own = peers.get(uuid.value, {})
+    return DeviceCase(device=device, rates=rates.get(uuid.value, {}), peers=tuple(sorted(own.values(), reverse=True)))
+
+
+def _keep_rate(rates: dict[str, Reading[float]], measurement: Measurement, canonical: Canonical) -> None:
+    match measurement.task:
+        case GemmTask() as task if _is_canonical(task, canonical):
+            reading = _rate(measurement, expected=2.0 * task.m * task.n * task.k)
+        case MemoryTask(kind="copy") as copy if copy.working_set_bytes == canonical.copy_working_set_bytes:
+            reading = _rate(measurement, expected=float(copy.working_set_bytes))
+        case CapacityTask() as fill:
+            reading = _filled(measurement, fill)
+        case _:
+            return
+    name = quantity(measurement)
+    # A quantity measured twice would let a host show the run it likes better.
+    rates[name] = _fault(f"{name} was measured twice") if name in rates else reading
+
+
+def _is_canonical(task: GemmTask, canonical: Canonical) -> bool:
+    return any((shape.dtype, shape.m, shape.n, shape.k) == (task.dtype, task.m, task.n, task.k) for shape in canonical.gemm)
+
+
+def _filled(measurement: Measurement, task: CapacityTask) -> Reading[float]:
+    """Return how many bytes were found right after filling."""
+    samples = measurement.samples
+    if isinstance(samples, Unknown):
+        return samples
+    amount = samples.value.amount_per_run
+    if not (0 <= amount <= task.requested_bytes):
+        return _fault(f"got {amount:g} bytes found right, expected at most the {task.requested_bytes} that were asked for")
+    return Known(value=amount, source=samples.source)
+
+
+def _keep_peer(
+    peers: dict[str, dict[str, float]], one: str, other: str, measurement: Measurement, canonical: Canonical
+) -> None:
+    task = measurement.task
+    if not isinstance(task, PeerTask) or task.kind != PEER or task.buffer_bytes != canonical.peer_buffer_bytes:
+        return
+    rate = _rate(measurement, expected=2.0 * task.buffer_bytes)
+    if isinstance(rate, Known):
+        peers.setdefault(one, {})[other] = rate.value
+        peers.setdefault(other, {})[one] = rate.value
+
+
+def _rate(measurement: Measurement, *, expected: float) -> Reading[float]:
+    """Work out a rate, trusting neither the amount nor the times to make sense."""
+    samples = measurement.samples
+    if isinstance(samples, Unknown):
+        return samples
+    runs = samples.value.amount_per_run / expected
+    # A short task is repeated within one run, so that a run is long enough to be timed.
+    if not (math.isfinite(runs) and runs >= 1 and math.isclose(runs, round(runs), rel_tol=1e-9)):
+        return _fault(
+            f"got an amount of {samples.value.amount_per_run:g} per run, expected a multiple of {expected:g} for the task"
+        )
+    try:
+        rate = samples.value.median_rate()
+    except ValueError as error:
+        return _fault(str(error))
+    if not math.isfinite(rate):
+        return _fault(f"got a rate of {rate}")
+    return Known(value=rate, source=samples.source)
+
+
+def _fault(detail: str) -> Unknown:
+    return Unknown(reason=Reason.FAULT, source=Source.WORKLOAD, detail=detail)

@@ -1,0 +1,117 @@
+"""What one line asks of each device: worked out once from the tender and the catalogue, never from the evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+from gpuaudit.appraisal.case import PEER, is_quantity
+from gpuaudit.appraisal.count import least
+from gpuaudit.appraisal.reference import Products, Yardstick
+from gpuaudit.appraisal.result import Basis
+from gpuaudit.appraisal.rivals import lesser_products
+from gpuaudit.catalogue.model import Product
+from gpuaudit.tender.expectation import products_of
+from gpuaudit.tender.model import HardwareLine, Unsaid
+
+# The bases whose readings are in the evidence itself.
+OWN_BASES: Final = (Basis.REPORTED, Basis.MEASURED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a confirmation by certain claimed products needs, of one basis.
+
+    `readings` must all be known; `rules` are the places, among the yardstick's, of the rules that read nothing else.
+    """
+
+    readings: tuple[str, ...]
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandGroup:
+    """Claimed products that require the same, with what they require."""
+
+    products: Products
+    reported: Demand
+    measured: Demand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The products that would satisfy a line, their lesser rivals, what each requires, and how many peers a card must reach.
+
+    `required_rules` are the places of all rules on which a verdict may rest.
+    """
+
+    products: tuple[Product, ...]
+    claimed: Products
+    lesser: Products
+    peers_needed: int
+    groups: tuple[DemandGroup, ...]
+    required_rules: frozenset[int]
+
+    def required_readings(self) -> tuple[str, ...]:
+        """Return every reading that some claimed product requires."""
+        return tuple(
+            dict.fromkeys(
+                name for group in self.groups for demand in (group.reported, group.measured) for name in demand.readings
+            )
+        )
+
+
+def claim_of(line: HardwareLine, yardstick: Yardstick) -> Claim:
+    """Work out what a line asks.
+
+    A line that does not say how many cards a server holds asks for no copies between cards.
+
+    Raises:
+        UsageError: The line names no product of the catalogue.
+    """
+    named = frozenset(products_of(line.product, yardstick.catalogue))
+    products = tuple(product for product in yardstick.catalogue.products if product.id in named)
+    peers_needed = 0 if isinstance(line.per_server, Unsaid) else least(line.per_server) - 1
+    return make_claim(products, peers_needed, yardstick)
+
+
+def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yardstick) -> Claim:
+    """Work out what it takes to be one of `products`, with copies to `peers_needed` others."""
+    alike: defaultdict[frozenset[str], set[str]] = defaultdict(set)
+    for product in products:
+        alike[_required(product, peers_needed)].add(product.id)
+    groups = tuple(
+        DemandGroup(
+            products=frozenset(members),
+            reported=_demand(required, Basis.REPORTED, yardstick),
+            measured=_demand(required, Basis.MEASURED, yardstick),
+        )
+        for required, members in alike.items()
+    )
+    return Claim(
+        products=products,
+        claimed=frozenset(product.id for product in products),
+        lesser=lesser_products(products, yardstick.catalogue, yardstick.thresholds.lesser.fraction),
+        peers_needed=peers_needed,
+        groups=groups,
+        required_rules=frozenset(
+            place for group in groups for demand in (group.reported, group.measured) for place in demand.rules
+        ),
+    )
+
+
+def _required(product: Product, peers_needed: int) -> frozenset[str]:
+    quantities = (name for name in product.required.measurements if name != PEER or peers_needed > 0)
+    return frozenset(product.required.readings) | frozenset(quantities)
+
+
+def _demand(required: frozenset[str], basis: Basis, yardstick: Yardstick) -> Demand:
+    return Demand(
+        readings=tuple(sorted(name for name in required if is_quantity(name) is (basis is Basis.MEASURED))),
+        rules=tuple(
+            place
+            for place, reference in enumerate(yardstick.references)
+            if reference.rule.basis is basis and frozenset(reference.rule.reads) <= required
+        ),
+    )

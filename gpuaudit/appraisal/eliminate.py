@@ -1,0 +1,136 @@
+"""From readings to a verdict on one device: what excludes whom, and what that leaves of the claim.
+
+The law that withholding never helps holds here by construction. A claimed product can carry a confirmation only through its own
+required readings: all of them known, none of them against it, and everybody else excluded by those same readings. Leaving a
+required reading out removes that product; leaving any other out changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gpuaudit.appraisal.case import DeviceCase
+from gpuaudit.appraisal.claim import OWN_BASES, Claim, Demand, DemandGroup
+from gpuaudit.appraisal.policy import Policy
+from gpuaudit.appraisal.reference import NOBODY, UNDIVIDED, Division, Products, RuleReference, Yardstick
+from gpuaudit.appraisal.result import Basis, ByBasis, Verdict
+from gpuaudit.evidence.reading import Known, Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One rule looked at one device: what was read, and how it divides the catalogue (not at all, if unknown)."""
+
+    reference: RuleReference
+    reading: Reading[Any]
+    division: Division
+
+    @property
+    def known(self) -> bool:
+        """Whether there was a value to compare."""
+        return isinstance(self.reading, Known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """What the required readings of one basis say to the products of one group.
+
+    `holding` are the group's products that all readings fit, and none if a reading is unknown or none is required. `excluded` is
+    everybody, of the group or not, whom the readings exclude.
+    """
+
+    holding: Products
+    excluded: Products
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """Everything that was found on one device for one claim. `candidates` are who is left by required identity readings."""
+
+    case: DeviceCase
+    looks: tuple[Look, ...]
+    candidates: Products
+    by_basis: ByBasis
+    verdict: Verdict
+    excluded_by_measurement: Products
+
+
+def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy) -> Examination:
+    """Look at one device with every rule and fold what they say for the claim."""
+    peers_needed = max(1, claim.peers_needed)
+    looks = tuple(_look(case, reference, yardstick, peers_needed) for reference in yardstick.references)
+    supports = [
+        (group, {basis: _support(case, group, _demand_of(group, basis), looks) for basis in OWN_BASES})
+        for group in claim.groups
+    ]
+    by_basis = ByBasis(
+        reported=_verdict([bases[Basis.REPORTED] for _, bases in supports], claim, yardstick.everyone - claim.claimed),
+        measured=_verdict([bases[Basis.MEASURED] for _, bases in supports], claim, claim.lesser),
+        challenged=Verdict.INCONCLUSIVE,
+        endorsed=Verdict.INCONCLUSIVE,
+    )
+    measured = [bases[Basis.MEASURED].excluded for _, bases in supports if bases[Basis.MEASURED].holding]
+    return Examination(
+        case=case,
+        looks=looks,
+        candidates=yardstick.everyone - NOBODY.union(*(bases[Basis.REPORTED].excluded for _, bases in supports)),
+        by_basis=by_basis,
+        verdict=_overall(supports, claim, yardstick, policy),
+        excluded_by_measurement=frozenset.intersection(*measured) if measured else NOBODY,
+    )
+
+
+def _look(case: DeviceCase, reference: RuleReference, yardstick: Yardstick, peers_needed: int) -> Look:
+    reading = case.compared(reference.rule.reads)
+    division = UNDIVIDED
+    if isinstance(reading, Known):
+        division = reference.divide(reading.value, yardstick.index, peers_needed=peers_needed)
+    return Look(reference=reference, reading=reading, division=division)
+
+
+def _demand_of(group: DemandGroup, basis: Basis) -> Demand:
+    return group.reported if basis is Basis.REPORTED else group.measured
+
+
+def _support(case: DeviceCase, group: DemandGroup, demand: Demand, looks: Sequence[Look]) -> Support:
+    own = [looks[place].division for place in demand.rules]
+    excluded = NOBODY.union(*(division.excluded for division in own))
+    known = bool(demand.readings) and all(isinstance(case.reading(name), Known) for name in demand.readings)
+    blocked = NOBODY.union(*(division.blocked for division in own))
+    return Support(holding=group.products - excluded - blocked if known else NOBODY, excluded=excluded)
+
+
+def _verdict(supports: Sequence[Support], claim: Claim, others: Products) -> Verdict:
+    """Fold one basis: confirmed if a product holds and all `others` are excluded with it, refuted if no claimed one is left."""
+    if any(support.holding and others <= support.excluded for support in supports):
+        return Verdict.CONFIRMED
+    excluded = [support.excluded for support in supports]
+    if excluded and claim.claimed <= frozenset.intersection(*excluded):
+        return Verdict.REFUTED
+    return Verdict.INCONCLUSIVE
+
+
+def _overall(
+    supports: Sequence[tuple[DemandGroup, Mapping[Basis, Support]]], claim: Claim, yardstick: Yardstick, policy: Policy
+) -> Verdict:
+    """Fold the bases as the policy says.
+
+    Confirmed if one product carries all the bases that confirm. Refuted if each claimed product is excluded by its required
+    readings of some basis that counts: one basis may exclude all, or two may contradict each other.
+    """
+    if any(_carries(bases, claim, yardstick, policy) for _, bases in supports):
+        return Verdict.CONFIRMED
+    counting = [basis for basis in OWN_BASES if basis in policy.refutes]
+    out = [group.products & NOBODY.union(*(bases[basis].excluded for basis in counting)) for group, bases in supports]
+    return Verdict.REFUTED if supports and claim.claimed <= NOBODY.union(*out) else Verdict.INCONCLUSIVE
+
+
+def _carries(bases: Mapping[Basis, Support], claim: Claim, yardstick: Yardstick, policy: Policy) -> bool:
+    if not policy.confirms or not all(basis in bases for basis in policy.confirms):
+        return False
+    carrying = [bases[basis] for basis in policy.confirms]
+    excluded = NOBODY.union(*(support.excluded for support in carrying))
+    others = yardstick.everyone - claim.claimed if Basis.REPORTED in policy.confirms else claim.lesser
+    return bool(frozenset.intersection(*(support.holding for support in carrying))) and others <= excluded

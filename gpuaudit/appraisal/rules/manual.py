@@ -1,0 +1,70 @@
+"""The manuals of all rules, of devices, of machines and of counting alike, as `rules list` and `rules explain` show them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Final
+
+from gpuaudit.appraisal.rules import ALL_RULES
+from gpuaudit.appraisal.rules.counting import COUNT, as_many_devices_as_claimed_are_confirmed
+from gpuaudit.appraisal.rules.machine import MACHINE_RULES
+
+# The manual of every rule has these headings, in this order.
+HEADINGS: Final = ("Looks at", "Catches", "Does not catch", "Numbers from", "Checked on")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manual:
+    """What is to be known of one rule. `statement` is a sentence that is true when the rule is satisfied."""
+
+    slug: str
+    statement: str
+    basis: str
+    effect: str
+    reads: tuple[str, ...]
+    text: str
+
+    def sections(self) -> dict[str, str]:
+        """Return the text by heading.
+
+        Raises:
+            ValueError: A heading is missing; a test keeps that from happening.
+        """
+        found: dict[str, str] = {}
+        rest = " ".join(self.text.split())
+        for here, following in zip(HEADINGS, (*HEADINGS[1:], ""), strict=True):
+            _, heading, body = rest.partition(f"{here}:")
+            if not heading:
+                raise ValueError(f"rule {self.slug}: expected the heading {here!r} in its docstring; add it")
+            found[here] = (body.partition(f"{following}:")[0] if following else body).strip()
+            rest = body
+        return found
+
+
+def manuals() -> tuple[Manual, ...]:
+    """Return the manuals of all rules, in the order in which findings are shown."""
+    counting = Manual(
+        slug=COUNT,
+        statement=as_many_devices_as_claimed_are_confirmed.__name__.replace("_", " "),
+        basis="all",
+        effect="verdict",
+        reads=("nvml.devices", "kernel.pci_functions"),
+        text=inspect.getdoc(as_many_devices_as_claimed_are_confirmed) or "",
+    )
+    machine = tuple(
+        Manual(slug=one.slug, statement=one.statement, basis="reported", effect="note", reads=(), text=one.manual)
+        for one in MACHINE_RULES
+    )
+    device = tuple(
+        Manual(
+            slug=one.slug,
+            statement=one.statement,
+            basis=one.basis.value,
+            effect=one.effect.value,
+            reads=one.reads,
+            text=one.manual,
+        )
+        for one in ALL_RULES
+    )
+    return (counting, *machine, *device)

@@ -1,0 +1,55 @@
+"""`gpuaudit rules`: what each rule looks at, and what it does not catch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gpuaudit.appraisal.rules.manual import HEADINGS, manuals
+from gpuaudit.cli import console
+from gpuaudit.cli.commands import command_app
+from gpuaudit.cli.format import Format, as_json, as_table
+from gpuaudit.cli.options import FormatOption
+from gpuaudit.errors import UsageError
+
+app = command_app(help="Show the rules that an appraisal applies.")
+
+
+@app.command("list")
+def list_rules(format_: FormatOption = Format.TEXT) -> None:
+    """List all rules with what they may do.
+
+    Effects: identity and throughput rules exclude products, shortfall rules
+    withhold a confirmation, note rules are shown and move nothing.
+
+    Exit status: 0 done.
+    """
+    rows = [(one.slug, one.basis, one.effect, one.statement) for one in manuals()]
+    header = ("rule", "basis", "effect", "says")
+    if format_ is Format.JSON:
+        console.result(as_json([dict(zip(header, row, strict=True)) for row in rows]))
+    else:
+        console.result(as_table(header, rows))
+
+
+@app.command()
+def explain(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's name, from `rules list`.", show_default=False)],
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Explain RULE: what it looks at, catches and does not catch, and its numbers.
+
+    Exit status: 0 done, 2 no such rule.
+    """
+    known = {one.slug: one for one in manuals()}
+    if rule not in known:
+        raise UsageError(f"rules explain: no rule {rule!r}; expected one of {', '.join(known)}")
+    manual = known[rule]
+    sections = manual.sections()
+    if format_ is Format.JSON:
+        console.result(as_json({"rule": rule, "statement": manual.statement, **sections}))
+        return
+    told = [f"{rule}: {manual.statement}", f"basis {manual.basis}, effect {manual.effect}, reads {', '.join(manual.reads)}", ""]
+    told += [f"{heading}: {sections[heading]}" for heading in HEADINGS]
+    console.result("\n".join(told))
