@@ -7,7 +7,7 @@ program, so that no result is signed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gpuaudit import __version__
@@ -15,7 +15,7 @@ from gpuaudit.appraisal.case import DeviceCase, device_cases
 from gpuaudit.appraisal.claim import Claim, claim_of
 from gpuaudit.appraisal.count import Fold, Tally, fold, tally
 from gpuaudit.appraisal.eliminate import Examination, examine
-from gpuaudit.appraisal.finding import device_findings, device_standing
+from gpuaudit.appraisal.finding import Expectations, device_findings, device_standing
 from gpuaudit.appraisal.policy import LoadedPolicy, Policy
 from gpuaudit.appraisal.reference import Yardstick
 from gpuaudit.appraisal.remaining import name_rivals
@@ -36,6 +36,7 @@ from gpuaudit.catalogue.model import NoData, Quantity
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin, Tool
 from gpuaudit.tender.model import ClaimLine, OtherLine, Tender
 
+_MACHINE: Final = "this machine"
 _OUT_OF_SCOPE: Final = ByBasis(
     reported=Verdict.OUT_OF_SCOPE,
     measured=Verdict.OUT_OF_SCOPE,
@@ -84,11 +85,12 @@ def appraise(exhibit: Exhibit, question: Question, yardstick: Yardstick, *, appr
     context = Context(nonce_expected=question.nonce_expected)
     machine = tuple(rule.find(bundle, context) for rule in MACHINE_RULES)
     verdict = fold_lines(line.verdict for line in lines)
+    accepted_origins = (Origin.HARDWARE, Origin.SIMULATED) if question.allow_simulated else (Origin.HARDWARE,)
     return AttestationResult(
         schema_version=1,
         tool=Tool(name="gpuaudit", version=__version__),
         verdict=verdict,
-        accepted=verdict is Verdict.CONFIRMED and (bundle.origin is Origin.HARDWARE or question.allow_simulated),
+        accepted=verdict is Verdict.CONFIRMED and bundle.origin in accepted_origins,
         headline=headline(verdict, lines, bundle),
         origin=bundle.origin,
         policy=question.policy.policy.name,
@@ -128,12 +130,14 @@ def _line(
     policy = question.policy.policy
     examinations = tuple(examine(case, claim, yardstick, policy) for case in cases)
     tallies = _tallies(examinations, bundle)
+    expectations = Expectations(claim)
     folds = {name: fold(line, (one,), complete=question.complete) for name, one in tallies.items()}
     by_basis = ByBasis(
         reported=folds["reported"].verdict,
         measured=folds["measured"].verdict,
-        challenged=folds["challenged"].verdict,
-        endorsed=folds["endorsed"].verdict,
+        # There are no such readings in evidence that a machine collects of itself.
+        challenged=Verdict.INCONCLUSIVE,
+        endorsed=Verdict.INCONCLUSIVE,
     )
     overall = _under_policy(folds["overall"], tallies["overall"], policy)
     counted = [one for one in examinations if one.verdict is not Verdict.REFUTED]
@@ -149,7 +153,7 @@ def _line(
         no_data=_no_data(claim),
         findings=(
             as_many_devices_as_claimed_are_confirmed(line, tallies["overall"], overall),
-            *(finding for one in examinations for finding in device_findings(one, claim)),
+            *(finding for one in examinations for finding in device_findings(one, expectations)),
         ),
     )
 
@@ -170,15 +174,17 @@ def _other_line(line: OtherLine) -> LineResult:
 
 
 def _tallies(examinations: Sequence[Examination], bundle: EvidenceBundle) -> dict[str, Tally]:
-    """Count the devices for each basis and for the whole."""
-    tallies = {
-        basis.value: tally(
-            "this machine", [(one.case.device, getattr(one.by_basis, basis.value)) for one in examinations], bundle
-        )
-        for basis in Basis
+    """Count the devices for the bases that the evidence has, and for the whole.
+
+    That there are no other devices is reported, so measuring refutes only where it found a device to be something else.
+    """
+    reported = tally(_MACHINE, [(one.case.device, one.by_basis.reported) for one in examinations], bundle)
+    measured = tally(_MACHINE, [(one.case.device, one.by_basis.measured) for one in examinations], bundle)
+    return {
+        "reported": reported,
+        "measured": replace(measured, all_seen=measured.all_seen and measured.bad > 0),
+        "overall": tally(_MACHINE, [(one.case.device, one.verdict) for one in examinations], bundle),
     }
-    tallies["overall"] = tally("this machine", [(one.case.device, one.verdict) for one in examinations], bundle)
-    return tallies
 
 
 def _under_policy(overall: Fold, counted: Tally, policy: Policy) -> Fold:

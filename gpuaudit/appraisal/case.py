@@ -119,7 +119,17 @@ def _keep_rate(rates: dict[str, Reading[float]], measurement: Measurement, canon
 
 
 def _is_canonical(task: GemmTask, canonical: Canonical) -> bool:
-    return any((shape.dtype, shape.m, shape.n, shape.k) == (task.dtype, task.m, task.n, task.k) for shape in canonical.gemm)
+    """Whether the product is the one that counts for its dtype, or that one halved for a slow card."""
+    sizes = (task.m, task.n, task.k)
+    return any(
+        shape.dtype is task.dtype
+        and any(sizes == (shape.m >> halved, shape.n >> halved, shape.k >> halved) for halved in _times(canonical))
+        for shape in canonical.gemm
+    )
+
+
+def _times(canonical: Canonical) -> range:
+    return range(canonical.most_halvings + 1)
 
 
 def _filled(measurement: Measurement, task: CapacityTask) -> Reading[float]:

@@ -10,7 +10,7 @@ from gpuaudit.appraisal.case import PEER, is_quantity
 from gpuaudit.appraisal.count import least
 from gpuaudit.appraisal.reference import Products, Yardstick
 from gpuaudit.appraisal.result import Basis
-from gpuaudit.appraisal.rivals import lesser_products
+from gpuaudit.appraisal.rivals import lesser_than
 from gpuaudit.catalogue.model import Product
 from gpuaudit.tender.expectation import products_of
 from gpuaudit.tender.model import HardwareLine, Unsaid
@@ -89,10 +89,11 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
         )
         for required, members in alike.items()
     )
+    claimed = frozenset(product.id for product in products)
     return Claim(
         products=products,
-        claimed=frozenset(product.id for product in products),
-        lesser=lesser_products(products, yardstick.catalogue, yardstick.thresholds.lesser.fraction),
+        claimed=claimed,
+        lesser=lesser_than(claimed, yardstick.strengths, yardstick.thresholds.lesser.fraction),
         peers_needed=peers_needed,
         groups=groups,
         required_rules=frozenset(

@@ -160,7 +160,7 @@ def _fold_servers(
     if len(good) >= wanted:
         return Fold(verdict=Verdict.CONFIRMED, reason=_reached(line, tallies, len(good)))
     if bad:
-        return Fold(verdict=Verdict.REFUTED, reason=_falls_short(line, bad[0]))
+        return Fold(verdict=Verdict.REFUTED, reason=_falls_short(line, bad[0], alone=len(tallies) == 1))
     counted = f"{len(good)} of {said(line.servers)} servers"
     if complete and len(tallies) < wanted:
         return Fold(verdict=Verdict.REFUTED, reason=f"{counted} seen and confirmed, and those shown are said to be all")
@@ -186,12 +186,16 @@ def _reached(line: HardwareLine, tallies: Sequence[Tally], good: int) -> str:
     return f"{good:,} servers with {said(line.per_server)} {named} each, {said(line.servers)} claimed"
 
 
-def _falls_short(line: HardwareLine, machine: Tally) -> str:
+def _falls_short(line: HardwareLine, machine: Tally, *, alone: bool) -> str:
+    """Say what a server lacks; where several were shown, say which."""
     named = line.product.named
     if machine.seen == 0:
         return f"no accelerator found, {said(line.per_server)} {named} claimed"
     short = f"{machine.good + machine.open} of {said(line.per_server)} {named}"
-    return f"{machine.name}: {short}; {machine.bad} of {machine.seen} devices are something else, and there are no others"
+    place = "" if alone else f"{machine.name}: "
+    if not machine.bad:
+        return f"{place}{short}, and there are no other devices"
+    return f"{place}{short}; {machine.bad} of {machine.seen} devices are something else, and there are no others"
 
 
 def _open(line: HardwareLine, tallies: Sequence[Tally]) -> str:

@@ -3,53 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gpuaudit.appraisal.amount import Unit, show, show_band, show_set
 from gpuaudit.appraisal.case import PEER
 from gpuaudit.appraisal.claim import Claim
 from gpuaudit.appraisal.eliminate import Examination, Look
-from gpuaudit.appraisal.result import DeviceStanding, Effect, Finding, Outcome, Verdict
+from gpuaudit.appraisal.reference import Products
+from gpuaudit.appraisal.result import Basis, DeviceStanding, Effect, Finding, Outcome, Verdict
 from gpuaudit.appraisal.rule import Band, Expected, OneOf, PeerBand
 from gpuaudit.catalogue.model import Attribute, NoData, Product
 from gpuaudit.evidence.reading import Known, Reading, Unknown
 
 
-def device_findings(examination: Examination, claim: Claim) -> tuple[Finding, ...]:
-    """Return one finding per rule, whatever it found."""
-    subject = examination.case.subject
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What certain products give for one rule: in words, and which of them have a reference value at all."""
+
+    text: str
+    having: Products
+
+
+class Expectations:
+    """Expectations of one claim, worked out once for all devices that are compared with the same products."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self._known: dict[tuple[str, Products], Expectation] = {}
+
+    def of(self, look: Look, products: tuple[Product, ...], ids: Products) -> Expectation:
+        """Return what `products`, whose ids are `ids`, give for one rule."""
+        key = (look.reference.rule.slug, ids)
+        known = self._known.get(key)
+        if known is None:
+            having = frozenset(product.id for product in products if product.id in look.reference.having)
+            known = self._known[key] = Expectation(text=expected(look, products), having=having)
+        return known
+
+
+def device_findings(examination: Examination, expectations: Expectations) -> tuple[Finding, ...]:
+    """Return one finding per rule, whatever it found; `expectations` may serve all devices of a line."""
+    claim = expectations.claim
     focus = _focus(examination, claim)
+    ids = frozenset(product.id for product in focus)
     return tuple(
-        Finding(
-            rule=look.reference.rule.slug,
-            outcome=outcome_of(look, claim, focus),
-            effect=look.reference.rule.effect,
-            basis=look.reference.rule.basis,
-            required=place in claim.required_rules,
-            subject=subject,
-            observed=observed(look),
-            expected=expected(look, focus),
-            excluded=tuple(sorted(look.division.excluded)),
-        )
+        _finding(examination, look, expectations.of(look, focus, ids), claim, required=place in claim.required_rules)
         for place, look in enumerate(examination.looks)
     )
 
 
-def outcome_of(look: Look, claim: Claim, focus: tuple[Product, ...]) -> Outcome:
-    """Say what the rule found, of the claimed products that are still possible.
+def _finding(examination: Examination, look: Look, wanted: Expectation, claim: Claim, *, required: bool) -> Finding:
+    rule = look.reference.rule
+    return Finding(
+        rule=rule.slug,
+        outcome=_outcome(look, claim, wanted.having),
+        effect=rule.effect,
+        basis=rule.basis,
+        required=required,
+        subject=examination.case.subject,
+        observed=observed(look),
+        expected=wanted.text,
+        excluded=tuple(sorted(look.division.excluded)),
+    )
+
+
+def _outcome(look: Look, claim: Claim, having: Products) -> Outcome:
+    """Say what the rule found, of the claimed products that are still possible and have a reference value.
 
     Whether a rule applies is a function of the claim and the catalogue: what the evidence lacks never makes a rule not applicable.
     """
-    if not any(_has_reference(look, product) for product in claim.products):
+    if not claim.claimed & look.reference.having:
         return Outcome.NOT_APPLICABLE
     if not look.known:
         return Outcome.UNDETERMINED
-    ids = frozenset(product.id for product in focus)
-    if look.division.fits & ids:
+    if look.division.fits & having:
         return Outcome.SATISFIED
-    against = look.division.excluded | (
-        look.division.blocked if look.reference.rule.effect is Effect.SHORTFALL else frozenset()
-    )
-    having = frozenset(product.id for product in focus if _has_reference(look, product))
+    against = look.division.excluded
+    if look.reference.rule.effect is Effect.SHORTFALL:
+        against = against | look.division.blocked
     return Outcome.CONTRADICTED if having and having <= against else Outcome.UNDETERMINED
 
 
@@ -71,6 +102,8 @@ def observed(look: Look) -> str:
     """Write what was read, or why nothing was."""
     if isinstance(look.reading, Unknown):
         return f"unknown ({look.reading.reason.value}): {look.reading.detail}"
+    if look.reference.rule.reads[0] == PEER:
+        return f"{len(look.reading.value)} peers at {show(look.reading.value, look.reference.rule.unit)}"
     return show(look.reading.value, look.reference.rule.unit)
 
 
@@ -101,12 +134,6 @@ def _focus(examination: Examination, claim: Claim) -> tuple[Product, ...]:
     """Return the claimed products that the required identity leaves, or all of them where it leaves none."""
     left = tuple(product for product in claim.products if product.id in examination.candidates)
     return left or claim.products
-
-
-def _has_reference(look: Look, product: Product) -> bool:
-    if isinstance(look.reference.listed, Attribute):
-        return not isinstance(product.listing(look.reference.listed), NoData)
-    return product.id in look.reference.expected
 
 
 def _reason(examination: Examination, claim: Claim) -> str:
@@ -143,20 +170,24 @@ def _why_open(examination: Examination, claim: Claim, required: list[Look], focu
     """Name the first thing that keeps the device from being confirmed."""
     ids = frozenset(product.id for product in focus)
     short = [look for look in required if look.known and look.division.blocked & ids == ids]
-    delivering = [
-        look for look in short if look.reference.rule.effect is Effect.SHORTFALL or look.reference.rule.reads[0] == PEER
-    ]
-    if delivering:
-        look = delivering[0]
-        return f"under-delivering: {_compared(look, focus)}"
     missing = _missing(examination, claim)
-    if missing:
+    if not short and missing:
         return missing
-    if short:
-        look = short[0]
-        return f"{look.reference.rule.slug}: {observed(look)} is not in the catalogue, expected {expected(look, focus)}"
-    others = examination.candidates - claim.claimed
-    return f"not told apart from {show_set(others)}" if others else "what it reports and what it reaches fit different products"
+    if not short:
+        others = examination.candidates - claim.claimed
+        return (
+            f"not told apart from {show_set(others)}"
+            if others
+            else "what it reports and what it reaches fit different products"
+        )
+    # What falls short tells more than what is not in the catalogue.
+    look = next((one for one in short if one.reference.rule.basis is Basis.MEASURED), short[0])
+    told = _compared(look, focus)
+    if look.reference.rule.reads[0] == PEER and len(examination.case.peers) < claim.peers_needed:
+        return f"{told} of {claim.peers_needed} peers"
+    if look.reference.rule.basis is Basis.MEASURED:
+        return f"under-delivering: {told}"
+    return f"{told}; not in the catalogue" if isinstance(look.reference.listed, Attribute) else told
 
 
 def _missing(examination: Examination, claim: Claim) -> str:

@@ -5,11 +5,14 @@ Comparing product by product costs tens of milliseconds for eight devices; divid
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
 from gpuaudit.appraisal.result import Effect
+from gpuaudit.appraisal.rivals import Strengths, strengths_of
 from gpuaudit.appraisal.rule import Band, Expected, Listed, OneOf, PeerBand, Rule
 from gpuaudit.appraisal.rules import ALL_RULES
 from gpuaudit.appraisal.threshold import Thresholds
@@ -18,6 +21,14 @@ from gpuaudit.catalogue.model import Attribute, Catalogue, NoData, ProductId
 
 Products: TypeAlias = frozenset[ProductId]
 NOBODY: Final[Products] = frozenset()
+
+
+class Place(Enum):
+    """Where a known value puts a product that has a reference value."""
+
+    FITS = auto()
+    EXCLUDED = auto()
+    BLOCKED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +49,18 @@ UNDIVIDED: Final = Division(fits=NOBODY, excluded=NOBODY, blocked=NOBODY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReference:
-    """One rule with what it expects of every product that has a reference value for it."""
+    """One rule with what it expects of every product that has a reference value for it.
+
+    `alike` groups the products of which the same is expected, as a hundred products share a few dozen values; `bands` are those
+    of its groups that are bands, laid out for speed, and `having` are all products with a reference value.
+    """
 
     rule: Rule
     expected: Mapping[ProductId, Expected]
+    having: Products
     listed: Attribute | NoData
-    bands: tuple[tuple[ProductId, float, float], ...]
+    alike: tuple[tuple[Expected, Products], ...]
+    bands: tuple[tuple[float, float, Products], ...]
 
     def divide(self, value: Any, index: CatalogueIndex, *, peers_needed: int) -> Division:
         """Divide the catalogue by a value that was read; `peers_needed` is what the claim needs of a `peer-rate`."""
@@ -51,28 +68,18 @@ class RuleReference:
             return _by_listing(self.listed, str(value), index)
         if self.bands:
             return self._by_band(float(value))
-        return self._one_by_one(value, peers_needed)
+        places: dict[Place, Products] = dict.fromkeys(Place, NOBODY)
+        for expected, products in self.alike:
+            place = _place(expected, value, peers_needed)
+            places[place] |= products
+        return Division(fits=places[Place.FITS], excluded=places[Place.EXCLUDED], blocked=places[Place.BLOCKED])
 
     def _by_band(self, value: float) -> Division:
-        outside = frozenset(product for product, low, high in self.bands if not low <= value <= high)
-        fits = frozenset(self.expected) - outside
+        outside = NOBODY.union(*(products for low, high, products in self.bands if not low <= value <= high))
+        fits = self.having - outside
         if self.rule.effect is Effect.SHORTFALL:
             return Division(fits=fits, excluded=NOBODY, blocked=outside)
         return Division(fits=fits, excluded=outside, blocked=NOBODY)
-
-    def _one_by_one(self, value: Any, peers_needed: int) -> Division:
-        fits: set[ProductId] = set()
-        excluded: set[ProductId] = set()
-        blocked: set[ProductId] = set()
-        for product, expected in self.expected.items():
-            match expected:
-                case OneOf(allowed=allowed, refused=refused):
-                    (fits if value in allowed else excluded if value in refused else blocked).add(product)
-                case PeerBand():
-                    _place_peers(product, expected, value, peers_needed, (fits, excluded, blocked))
-                case _:
-                    continue
-        return Division(fits=frozenset(fits), excluded=frozenset(excluded), blocked=frozenset(blocked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,7 @@ class Yardstick:
     index: CatalogueIndex
     references: tuple[RuleReference, ...]
     everyone: Products
+    strengths: Strengths
 
 
 def prepare(catalogue: Catalogue, thresholds: Thresholds, rules: tuple[Rule, ...] = ALL_RULES) -> Yardstick:
@@ -94,19 +102,48 @@ def prepare(catalogue: Catalogue, thresholds: Thresholds, rules: tuple[Rule, ...
         index=index_catalogue(catalogue),
         references=tuple(_reference(rule, catalogue, thresholds) for rule in rules),
         everyone=frozenset(product.id for product in catalogue.products),
+        strengths=strengths_of(catalogue),
     )
 
 
 def _reference(rule: Rule, catalogue: Catalogue, thresholds: Thresholds) -> RuleReference:
     expected = {product.id: rule.reference(product, thresholds) for product in catalogue.products}
     known = {product: value for product, value in expected.items() if not isinstance(value, NoData)}
+    alike: defaultdict[Expected, set[ProductId]] = defaultdict(set)
+    for product, value in known.items():
+        alike[value].add(product)
     attributes = {value.attribute for value in known.values() if isinstance(value, Listed)}
+    groups = tuple((value, frozenset(products)) for value, products in alike.items())
     return RuleReference(
         rule=rule,
         expected=known,
+        having=_having(known, catalogue),
         listed=attributes.pop() if attributes else NoData(),
-        bands=tuple((product, value.low, value.high) for product, value in known.items() if isinstance(value, Band)),
+        alike=groups,
+        bands=tuple((value.low, value.high, products) for value, products in groups if isinstance(value, Band)),
     )
+
+
+def _having(known: Mapping[ProductId, Expected], catalogue: Catalogue) -> Products:
+    """Leave out the products that have no listing of the attribute that a rule compares."""
+    products = {product.id: product for product in catalogue.products}
+    return frozenset(
+        product
+        for product, value in known.items()
+        if not (isinstance(value, Listed) and isinstance(products[product].listing(value.attribute), NoData))
+    )
+
+
+def _place(expected: Expected, value: Any, peers_needed: int) -> Place:
+    match expected:
+        case OneOf(allowed=allowed, refused=refused):
+            if value in allowed:
+                return Place.FITS
+            return Place.EXCLUDED if value in refused else Place.BLOCKED
+        case PeerBand():
+            return _place_peers(expected, value, peers_needed)
+        case _:
+            return Place.BLOCKED
 
 
 def _by_listing(attribute: Attribute, value: str, index: CatalogueIndex) -> Division:
@@ -117,26 +154,17 @@ def _by_listing(attribute: Attribute, value: str, index: CatalogueIndex) -> Divi
     return Division(fits=listing, excluded=having - listing, blocked=NOBODY)
 
 
-def _place_peers(
-    product: ProductId,
-    expected: PeerBand,
-    rates: tuple[float, ...],
-    needed: int,
-    places: tuple[set[ProductId], set[ProductId], set[ProductId]],
-) -> None:
-    """Put a product where the rates to its peers put it.
+def _place_peers(expected: PeerBand, rates: tuple[float, ...], needed: int) -> Place:
+    """Say where the rates to its peers put a product.
 
     Counting peers inside the band, rather than looking for one outside, keeps the law: a peer that is left out can only make
     fewer of them.
     """
-    fits, excluded, blocked = places
     floor = expected.direct_floor if needed < expected.direct_board_cards else expected.floor
     inside = sum(floor <= rate <= expected.ceiling for rate in rates)
     bridged = sum(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates)
-    top = expected.bridge_ceiling if expected.bridges else expected.ceiling
     if inside + min(bridged, expected.bridges) >= needed:
-        fits.add(product)
-    elif bridged > expected.bridges or any(rate > top for rate in rates):
-        excluded.add(product)
-    else:
-        blocked.add(product)
+        return Place.FITS
+    top = expected.bridge_ceiling if expected.bridges else expected.ceiling
+    too_fast = bridged > expected.bridges or any(rate > top for rate in rates)
+    return Place.EXCLUDED if too_fast else Place.BLOCKED

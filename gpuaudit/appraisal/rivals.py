@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
 
-from gpuaudit.appraisal.reference import Products
-from gpuaudit.catalogue.model import Catalogue, Product, Quantity, Span
+from gpuaudit.catalogue.model import Catalogue, Product, ProductId, Quantity, Span
+
+Strengths: TypeAlias = Mapping[ProductId, Mapping[str, float]]
 
 _RESPECTS: Final = (
     Quantity.MEMORY_TOTAL_BYTES,
@@ -15,32 +16,35 @@ _RESPECTS: Final = (
 )
 
 
-def lesser_products(claimed: Iterable[Product], catalogue: Catalogue, fraction: float) -> Products:
+def lesser_products(claimed: Iterable[Product], catalogue: Catalogue, fraction: float) -> frozenset[ProductId]:
     """Return who is lower than every claimed product, by more than `fraction`, in at least one respect.
 
     Respects are the dense rate of each dtype, memory, its bandwidth and NVLink. Where the catalogue has no value on one of the two
     sides the two are not compared in that respect; a product of which nothing is known is not called lesser.
     """
-    wanted = tuple(claimed)
-    lowest = _lowest(wanted)
-    ids = frozenset(product.id for product in wanted)
+    return lesser_than(frozenset(product.id for product in claimed), strengths_of(catalogue), fraction)
+
+
+def strengths_of(catalogue: Catalogue) -> Strengths:
+    """Work out once, for all products, how strong each is in every respect in which it has a verified value."""
+    return {product.id: _strengths(product) for product in catalogue.products}
+
+
+def lesser_than(claimed: frozenset[ProductId], strengths: Strengths, fraction: float) -> frozenset[ProductId]:
+    """Do as `lesser_products`, with the strengths prepared."""
+    lowest: dict[str, float] = {}
+    for product in claimed:
+        for respect, value in strengths[product].items():
+            lowest[respect] = min(value, lowest.get(respect, value))
+    bars = {respect: value * (1 - fraction) for respect, value in lowest.items()}
     return frozenset(
-        product.id
-        for product in catalogue.products
-        if product.id not in ids
-        and any(value < lowest[respect] * (1 - fraction) for respect, value in _values(product).items() if respect in lowest)
+        product
+        for product, own in strengths.items()
+        if product not in claimed and any(respect in bars and value < bars[respect] for respect, value in own.items())
     )
 
 
-def _values(product: Product) -> dict[str, float]:
+def _strengths(product: Product) -> dict[str, float]:
     spans = {quantity.value: product.span(quantity) for quantity in _RESPECTS}
     rates = {f"rate-{dtype}": product.rate(dtype) for dtype in product.rates}
     return {name: span.largest for name, span in {**spans, **rates}.items() if isinstance(span, Span)}
-
-
-def _lowest(products: tuple[Product, ...]) -> dict[str, float]:
-    lowest: dict[str, float] = {}
-    for product in products:
-        for respect, value in _values(product).items():
-            lowest[respect] = min(value, lowest.get(respect, value))
-    return lowest

@@ -31,9 +31,14 @@ class GemmShape:
 
 @entry
 class Canonical:
-    """The tasks that verdicts rest on. One per quantity, fixed beforehand: a choice among several would let a host choose."""
+    """The tasks that verdicts rest on. One per quantity, fixed beforehand: a choice among several would let a host choose.
+
+    A card for which a product takes longer than its budget is given one of half the size in each direction, at most
+    `most_halvings` times; no suite holds two of these for one dtype.
+    """
 
     gemm: tuple[GemmShape, ...]
+    most_halvings: int
     copy_working_set_bytes: Bytes
     peer_buffer_bytes: Bytes
 

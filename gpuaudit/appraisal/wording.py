@@ -10,6 +10,7 @@ from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.tender.model import HardwareLine, Tender
 
 _SHOWN: Final = 4
+_ORIGIN: Final = "origin"
 _MARK: Final = {
     Origin.SIMULATED: "SIMULATED: no hardware was audited. ",
     Origin.CAPTURE: "CAPTURE: what somebody says that a machine said. ",
@@ -33,16 +34,28 @@ def headline(verdict: Verdict, lines: Sequence[LineResult], bundle: EvidenceBund
 
 
 def notices(machine: Sequence[Finding], lines: Sequence[LineResult]) -> tuple[str, ...]:
-    """Collect what looks odd and moves no verdict, to be read above it."""
-    odd = [finding for finding in machine if finding.outcome is Outcome.CONTRADICTED]
-    odd += [
-        finding
-        for line in lines
-        for finding in line.findings
-        if finding.outcome is Outcome.CONTRADICTED and not finding.required
-    ]
-    texts = dict.fromkeys(f"{one.subject}: {one.rule}: {one.observed}, expected {one.expected}" for one in odd)
-    return tuple(texts)
+    """Collect what looks odd and moves no verdict, to be read above it.
+
+    Of a device that is refuted nothing else needs to look odd, and where evidence comes from is said in the headline.
+    """
+    odd = [one for one in machine if one.outcome is Outcome.CONTRADICTED and one.rule != _ORIGIN]
+    for line in lines:
+        refuted = {device.subject for device in line.devices if device.verdict is Verdict.REFUTED}
+        odd += [
+            one
+            for one in line.findings
+            if one.outcome is Outcome.CONTRADICTED and not one.required and one.subject not in refuted
+        ]
+    subjects: dict[str, list[str]] = {}
+    for one in odd:
+        told = subjects.setdefault(f"{one.rule}: {one.observed}, expected {one.expected}", [])
+        if one.subject not in told:
+            told.append(one.subject)
+    return tuple(f"{_spoken(who)}: {what}" for what, who in subjects.items())
+
+
+def _spoken(subjects: Sequence[str]) -> str:
+    return subjects[0] if len(subjects) == 1 else f"{subjects[0]} and {len(subjects) - 1} more"
 
 
 def coverage(tender: Tender, bundle: EvidenceBundle, nonce_expected: str) -> tuple[str, ...]:

@@ -16,11 +16,17 @@ ProductId: TypeAlias = str
 
 
 class CitationKind(StrEnum):
-    """What a value rests on, best first; `unverified` is shown and never excludes anything."""
+    """What a value rests on, best first; `unverified` is shown and never excludes anything.
+
+    `driver-table` is the name table of NVIDIA's open kernel modules, `vendor-software` any other table in NVIDIA's own software
+    (DCGM, mig-parted, aiconfigurator), `datasheet` NVIDIA's or a copy of one, `database` a third party's collection (pci.ids,
+    TechPowerUp), `computed` worked out from other values as the source says.
+    """
 
     DRIVER_TABLE = "driver-table"
     CAPTURE = "capture"
     MEASURED = "measured"
+    VENDOR_SOFTWARE = "vendor-software"
     DATASHEET = "datasheet"
     DATABASE = "database"
     SINGLE_REPORT = "single-report"
@@ -149,7 +155,12 @@ class Required:
 class Product:
     """One thing that can be bought, or posed as, with everything known of it.
 
-    `rates` are dense peaks in operations per second (a multiply-add counts two), by element type.
+    `rates` are dense peaks in operations per second (a multiply-add counts two), by element type, at the boost clock:
+    `smallest` is what the product is sold with (for fp64 the vector rate), `largest` the most that any path to the same result
+    gives (tensor cores for fp64, accumulation in fp16 where a card is faster so). A card that clocks beyond its boost clock
+    exceeds it in proportion.
+
+    `counts_as` are the names in a claim that the product satisfies; empty for slices and shares of a card, which satisfy none.
     """
 
     schema: int

@@ -10,19 +10,26 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from gpuaudit.errors import AuthenticityError
 from gpuaudit.evidence.bundle import EvidenceBundle
+from gpuaudit.evidence.telemetry import SeriesBudget
+from gpuaudit.printable import printable
 
 T = TypeVar("T")
 
-# A thorough run on eight devices stays below 1 MB; this leaves room and still bounds time and memory.
-MAX_BYTES: Final = 16 * 1024 * 1024
+# A thorough run on eight devices stays below 1 MB. This leaves room and bounds the worst text (nothing but empty lists) to about
+# a second.
+MAX_BYTES: Final = 8 * 1024 * 1024
 _MAX_DIGITS: Final = 400
+# NVML's widest numbers have 64 bits. One of 400 digits would overflow wherever it meets a float.
+_INTEGERS: Final = range(-(2**63), 2**64)
 _SHOWN_FAULTS: Final = 5
+_SHOWN_CHARACTERS: Final = 200
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -67,7 +74,7 @@ def load(kind: type[T], data: bytes, *, place: str) -> T:
     """
     strict_json(data, place=place)
     try:
-        return _adapter(kind).validate_json(data, strict=True)
+        return _adapter(kind).validate_json(data, strict=True, context=SeriesBudget())
     except ValidationError as error:
         raise AuthenticityError(f"{place}: {_faults(error)}") from None
 
@@ -110,7 +117,9 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 def _faults(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False)
     shown = "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'document'}: {fault['msg']}" for fault in faults[:_SHOWN_FAULTS]
+        # A message can quote what stands in the file.
+        f"{'.'.join(str(part) for part in fault['loc']) or 'document'}: {printable(fault['msg'][:_SHOWN_CHARACTERS])}"
+        for fault in faults[:_SHOWN_FAULTS]
     )
     hidden = len(faults) - _SHOWN_FAULTS
     return shown + (f"; and {hidden} more" if hidden > 0 else "")
@@ -119,9 +128,9 @@ def _faults(error: ValidationError) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     parsed = dict(pairs)
     if len(parsed) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice[:80]!r} occurs twice in one object")
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"key {twice[:80]!a} occurs twice in one object")
     return parsed
 
 
@@ -141,4 +150,7 @@ def _float(text: str) -> float:
 def _int(text: str) -> int:
     if len(text) > _MAX_DIGITS:
         raise ValueError(f"a number of {len(text)} characters")
-    return int(text)
+    number = int(text)
+    if number not in _INTEGERS:
+        raise ValueError(f"{text[:40]} does not fit into 64 bits")
+    return number

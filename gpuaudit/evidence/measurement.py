@@ -44,9 +44,13 @@ class GemmTask:
 
 @record
 class MemoryTask:
-    """Traffic in the device's own memory over `working_set_bytes`; a copy counts bytes read plus bytes written."""
+    """Traffic in the device's own memory over `working_set_bytes`; bytes read and bytes written are both counted.
 
-    kind: Literal["copy", "read", "triad"]
+    A copy reads and writes half of the working set each, a triad reads two thirds and writes one. `cached-copy` is a copy over a
+    working set that a cache may hold: several sizes give a curve with a knee, and none of them tells the memory's bandwidth.
+    """
+
+    kind: Literal["copy", "read", "triad", "cached-copy"]
     working_set_bytes: Bytes
 
 
@@ -91,7 +95,7 @@ Task: TypeAlias = Annotated[
 
 
 class StopReason(StrEnum):
-    """Why sampling ended."""
+    """Why sampling ended: the interval was narrow enough, the time was spent, or there were as many runs as asked for."""
 
     STEADY = "steady"
     BUDGET = "budget"
@@ -102,8 +106,9 @@ class StopReason(StrEnum):
 class Samples:
     """Every kept run, in the order measured.
 
-    `amount_per_run` counts flop (two for a multiply-add), or bytes moved, or bytes found right. `half_width_relative` is that of
-    the 95 % interval of the median when sampling stopped, relative to the median.
+    `amount_per_run` counts flop (two for a multiply-add), or bytes moved, or bytes found right. A run may repeat the task where a
+    single pass is too short to time; the amount is that of all passes. `half_width_relative` is that of the 95 % interval of the
+    median when sampling stopped, relative to the median; 1 where there were too few runs for such an interval.
     """
 
     amount_per_run: float
@@ -147,3 +152,12 @@ class Measurement:
     company: Company
     samples: Reading[Samples]
     telemetry: Reading[Telemetry]
+
+
+def quantity(measurement: Measurement) -> str:
+    """Name what was measured, as catalogue and policies name it: `gemm-bf16`, `copy`, `peer-both-ways`.
+
+    Shape, size and company are not part of the name: several measurements of one device can have the same.
+    """
+    task = measurement.task
+    return f"gemm-{task.dtype.value}" if isinstance(task, GemmTask) else task.kind

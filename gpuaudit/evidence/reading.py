@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     OUT_OF_MEMORY = "out-of-memory"
     CRASHED = "crashed"
+    TOO_HOT = "too-hot"
     NOT_CAPTURED = "not-captured"
     NOT_ATTEMPTED = "not-attempted"
     FAULT = "fault"

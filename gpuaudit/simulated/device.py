@@ -24,6 +24,8 @@ class DeviceState:
     temperature_celsius: int = 30
     throttle_reasons_mask: int = 1
     gpu_utilization_percent: int = 0
+    pcie_transmit_kilobytes_per_second: int = 0
+    pcie_receive_kilobytes_per_second: int = 0
     used_bytes: int = 0
 
 

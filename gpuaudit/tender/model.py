@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
@@ -82,7 +83,7 @@ class HardwareLine:
     per_server: Count
     servers: Count
     total: Count
-    period: Period = Field(default_factory=Period)
+    period: Period = field(default_factory=Period)
 
 
 @entry

@@ -1,0 +1,123 @@
+"""The README says what the program says."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer
+from securesystemslib.signer import CryptoSigner
+
+from gpuaudit.cli.app import run
+from gpuaudit.cli.commands import COMMANDS
+from gpuaudit.cli.exits import MEANINGS, Exit
+from gpuaudit.envelope import seal_evidence
+from gpuaudit.envelope.keys import public_pem
+from tests.envelope.bundles import small_bundle
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_help_and_exit_statuses_in_the_readme_are_the_programs() -> None:
+    ran = subprocess.run(
+        [sys.executable, "scripts/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, f"write it again with python scripts/readme.py\n{ran.stdout}{ran.stderr}"
+
+
+def test_every_command_has_its_place_in_the_readme() -> None:
+    shown = {match.split()[0] for match in re.findall(r"<!-- help:( [^>]+)-->", README)}
+    assert shown == set(COMMANDS)
+
+
+def test_every_exit_status_is_explained_in_the_readme() -> None:
+    assert set(MEANINGS) == set(Exit)
+    for code in Exit:
+        assert f"| {int(code)} | " in README
+
+
+def test_both_scripts_are_in_the_readme() -> None:
+    assert "./scripts/audit " in README
+    assert "./scripts/test" in README
+
+
+def command(name: str) -> Any:
+    return typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_the_top_help_is_the_commands_own(name: str) -> None:
+    assert command(name).help.splitlines()[0] == COMMANDS[name].summary
+
+
+def test_every_module_with_an_app_is_a_command() -> None:
+    modules = {
+        f"gpuaudit.cli.{path.stem}"
+        for path in (ROOT / "gpuaudit" / "cli").glob("*.py")
+        if "\napp = command_app(" in path.read_text()
+    }
+    assert modules == {entry.module for entry in COMMANDS.values()}
+
+
+def leaves(name: str) -> list[Any]:
+    top = command(name)
+    return list(getattr(top, "commands", {}).values()) or [top]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_tells_its_exit_statuses_and_no_others(name: str) -> None:
+    for leaf in leaves(name):
+        _, found, told = leaf.help.partition("Exit status:")
+        assert found, leaf.name
+        numbers = {int(number) for number in re.findall(r"\b\d+\b", told)}
+        assert numbers
+        assert numbers <= set(map(int, Exit))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained_and_has_no_environment_variable(name: str) -> None:
+    for leaf in leaves(name):
+        for parameter in leaf.params:
+            assert parameter.help, f"{leaf.name} {parameter.name}"
+            assert not parameter.envvar, f"{leaf.name} {parameter.name}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_same_option_is_spelt_and_explained_the_same_everywhere(name: str) -> None:
+    spelt = {parameter.name: tuple(parameter.opts) for other in COMMANDS for leaf in leaves(other) for parameter in leaf.params}
+    for leaf in leaves(name):
+        for parameter in leaf.params:
+            assert tuple(parameter.opts) == spelt[parameter.name]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_booleans_come_in_pairs(name: str) -> None:
+    for leaf in leaves(name):
+        for parameter in leaf.params:
+            assert not getattr(parameter, "is_bool_flag", False) or parameter.secondary_opts, parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_exits_0_and_fits_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_the_commands_that_verify_with_openssl_alone_work(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    (block,) = (block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "openssl pkeyutl" in block)
+    signer = CryptoSigner.generate_ed25519()
+    (tmp_path / "evidence.json").write_bytes(seal_evidence(small_bundle(), signer))
+    (tmp_path / "k.pub").write_bytes(public_pem(signer.public_key))
+    ran = subprocess.run(["bash", "-euc", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "Signature Verified Successfully\n")
+    (tmp_path / "k.pub").write_bytes(public_pem(CryptoSigner.generate_ed25519().public_key))
+    assert subprocess.run(["bash", "-euc", block], cwd=tmp_path, capture_output=True, check=False).returncode != 0
