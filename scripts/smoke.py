@@ -16,6 +16,12 @@ _RUNS: list[tuple[int, list[str]]] = [
     (0, ["verify", "out/evidence.json"]),
     (2, ["attest", "--simulate", "a100-sxm4-80gb:2", "--out", "out"]),
     (2, ["attest", "--simulate", "no-such-card", "--out", "other"]),
+    (0, ["audit", "--simulate", "a100-sxm4-80gb:8", "--tender", "sustech-2024", "--allow-simulated", "--out", "eight"]),
+    (13, ["audit", "--simulate", "a100-sxm4-80gb:8", "--tender", "sustech-2024", "--out", "not-allowed"]),
+    (10, ["audit", "--simulate", "a800-sxm4-80gb:8", "--tender", "sustech-2024", "--out", "a800"]),
+    (0, ["appraise", "eight/evidence.json", "--tender", "sustech-2024", "--allow-simulated"]),
+    (0, ["verify", "eight/result.json"]),
+    (0, ["rules", "list"]),
 ]
 
 

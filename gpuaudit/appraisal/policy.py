@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
-from pydantic import TypeAdapter
-
 from gpuaudit.appraisal.result import Basis
 from gpuaudit.errors import UsageError
 from gpuaudit.evidence.record import entry
+from gpuaudit.evidence.toml_file import load_toml
 
 
 @entry
@@ -54,5 +52,5 @@ def load_policy(name: str) -> LoadedPolicy:
     if name not in known_policies():
         raise UsageError(f"--policy: no policy {name!r}; expected one of {', '.join(known_policies())}")
     data = resources.files("gpuaudit.appraisal").joinpath("policies", f"{name}.toml").read_bytes()
-    policy = TypeAdapter(Policy).validate_python(tomllib.loads(data.decode()), strict=False)
+    policy = load_toml(Policy, data, place=f"{name}.toml")
     return LoadedPolicy(policy=policy, sha256=hashlib.sha256(data).hexdigest())

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from gpuaudit.catalogue.model import Citation, Product, ProductKind
 from gpuaudit.evidence.measurement import Dtype
 from gpuaudit.evidence.record import entry
+from gpuaudit.evidence.toml_file import load_toml
 from gpuaudit.units import Bytes
 
 Positive = Annotated[float, Field(gt=0)]
@@ -75,6 +75,14 @@ class PeerThresholds:
 
 
 @entry
+class DriverShare:
+    """By how much the total memory that a genuine card reports may differ from the values seen, as a share of them."""
+
+    fraction: Annotated[float, Field(gt=0, lt=0.1)]
+    cited: tuple[Citation, ...]
+
+
+@entry
 class Lesser:
     """By how much a product must be lower in one respect to be a lesser rival."""
 
@@ -93,6 +101,7 @@ class Thresholds:
     ratio: RatioBand
     peers: PeerThresholds
     lesser: Lesser
+    driver_share: DriverShare
 
     def floor(self, quantity: str, product: Product) -> float:
         """Return which share of its reference value a genuine `product` reaches at least."""
@@ -116,11 +125,10 @@ def load_thresholds() -> LoadedThresholds:
     """Read the thresholds that come with gpuaudit.
 
     Raises:
-        pydantic.ValidationError: The file is at fault; a test reads it.
+        MalformedFileError: The file is at fault; a test reads it.
     """
     data = resources.files("gpuaudit.appraisal").joinpath("thresholds.toml").read_bytes()
-    # TOML has no tuples and enums: strictness is for JSON, so the parsed table goes through it once more.
-    thresholds = TypeAdapter(Thresholds).validate_python(tomllib.loads(data.decode()), strict=False)
+    thresholds = load_toml(Thresholds, data, place="thresholds.toml")
     return LoadedThresholds(thresholds=thresholds, sha256=hashlib.sha256(data).hexdigest())
 
 

@@ -9,7 +9,7 @@ which no claim counts. Three habits of these files:
 * A listing holds what has been seen. "NVIDIA Graphics Device" is in none: drivers print it for any board that they do not know.
 * `required` holds what must be known of a device before a claim on the product can be confirmed. Readings: what genuine cards give
   on bare metal, in virtual machines and in containers, and what the file has a verified value for. Measurements: bf16 where the
-  product has a tensor path for it, else fp16 (Pascal, Volta, Turing; GeForce and mining cards, sold by it); fp64, a copy and a full memory for all;
-  traffic between cards for whole families that have NVLink, PCIe cards included: if one card of a family could do without, a
-  seller would leave the measurement out for all of them.
+  product has a tensor path for it, else fp16 (Pascal, Volta, Turing; GeForce and mining cards, sold by it); fp64, a copy and a
+  full memory for all; traffic between cards for whole families that have NVLink, PCIe cards included: if one card of a family
+  could do without, a seller would leave the measurement out for all of them.
 """

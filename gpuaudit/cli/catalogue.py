@@ -25,9 +25,10 @@ from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 app = command_app(help="Show what is known of each product, and what a device can be.")
 
 _HEADER: Final = ("product", "counts as", "kind", "form", "GB", "title")
-_MARKS: Final = {
-    Origin.SIMULATED: "SIMULATED: this says nothing about any real machine",
-    Origin.CAPTURE: "CAPTURE: what somebody says that a machine said",
+_A_NAME: Final = "name"
+_MARKS: Final[dict[str, tuple[str, ...]]] = {
+    Origin.SIMULATED.value: ("SIMULATED: this says nothing about any real machine",),
+    Origin.CAPTURE.value: ("CAPTURE: what somebody says that a machine said",),
 }
 _UNITS: Final = (
     ("_bytes_per_second", Unit.BYTES_PER_SECOND),
@@ -48,8 +49,9 @@ def list_(format_: FormatOption = Format.TEXT) -> None:
     """
     catalogue = load_catalogue()
     if format_ is Format.JSON:
-        rows = [dict(zip(_HEADER, _row(product), strict=True)) for product in catalogue.products]
-        console.result(as_json({"version": catalogue.version, "products": rows}))
+        console.result(
+            as_json({"version": catalogue.version, "products": [_as_plain_row(product) for product in catalogue.products]})
+        )
     else:
         console.result(as_table(_HEADER, [_row(product) for product in catalogue.products]))
 
@@ -97,16 +99,16 @@ def identify_(
     if (evidence is None) == (not name):
         raise UsageError("catalogue identify: expected either EVIDENCE or --name")
     if evidence is None:
-        head, found = [], [identify_name(name, catalogue)]
+        origin, found = _A_NAME, [identify_name(name, catalogue)]
     else:
         bundle = _open(evidence, keyring or [])
-        head = [_MARKS[bundle.origin]] if bundle.origin in _MARKS else []
-        found = [identify(device, catalogue) for device in bundle.nvml.devices]
+        origin, found = bundle.origin.value, [identify(device, catalogue) for device in bundle.nvml.devices]
     if format_ is Format.JSON:
-        console.result(as_json({"origin": head, "catalogue": catalogue.version, "devices": [_as_plain(one) for one in found]}))
+        devices = [_as_plain(one) for one in found]
+        console.result(as_json({"origin": origin, "catalogueVersion": catalogue.version, "devices": devices}))
     else:
-        devices = [line for index, one in enumerate(found) for line in _identified(index, one, catalogue)]
-        console.result("\n".join([*head, *(devices or ["no device in this evidence"])]))
+        lines = [line for index, one in enumerate(found) for line in _identified(index, one, catalogue)]
+        console.result("\n".join([*_MARKS.get(origin, ()), *(lines or ["no device in this evidence"])]))
 
 
 def _open(evidence: Path, keyring: list[Path]) -> EvidenceBundle:
@@ -127,6 +129,17 @@ def _row(product: Product) -> tuple[str, ...]:
     form = "" if product.form_factor is FormFactor.UNSTATED else product.form_factor.value
     gigabytes = "/".join(str(size) for size in product.marketed_gigabytes)
     return product.id, ", ".join(product.counts_as) or "nothing", product.kind.value, form, gigabytes, product.title
+
+
+def _as_plain_row(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "title": product.title,
+        "kind": product.kind.value,
+        "countsAs": list(product.counts_as),
+        "formFactor": product.form_factor.value,
+        "marketedGigabytes": list(product.marketed_gigabytes),
+    }
 
 
 def _as_text(product: Product, catalogue: Catalogue) -> Iterator[str]:

@@ -88,9 +88,10 @@ def _machine(simulate: str) -> Iterator[Machine]:
         with simulated_machine(parse_spec(simulate)) as machine:
             yield machine
     else:
+        from gpuaudit.attester.nvml.telemetry import NvmlSampler
         from gpuaudit.workload.torch_bench import TorchBench
 
-        yield this_machine(TorchBench())
+        yield this_machine(TorchBench(NvmlSampler()))
 
 
 def _told(bundle: EvidenceBundle, simulate: str) -> EvidenceBundle:

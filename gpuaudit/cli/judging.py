@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from gpuaudit.appraisal.appraise import Exhibit, Question, appraise, claim_of
+from gpuaudit.appraisal.appraise import Exhibit, Question, appraise
+from gpuaudit.appraisal.claim import claim_of
 from gpuaudit.appraisal.policy import LoadedPolicy, load_policy
 from gpuaudit.appraisal.reference import Yardstick, prepare
 from gpuaudit.appraisal.result import AttestationResult, Digest, Verdict

@@ -27,6 +27,7 @@ TenderArgument = Annotated[
 
 _HEADER: Final = ("tender", "status", "cloud", "claims")
 _LABEL: Final = 12
+_CAMEL: Final = {"dollars_per_gpu_hour": "dollarsPerGpuHour", "dollars": "dollars", "gpu_hours": "gpuHours"}
 
 
 @app.command("list")
@@ -62,8 +63,8 @@ def check(tender: TenderArgument) -> None:
     Exit status: 0 it can, 2 it cannot.
     """
     loaded = load_tender(tender)
-    hardware = sum(isinstance(line, HardwareLine) for line in loaded.tender.lines)
-    console.result(f"{loaded.place}: {len(loaded.tender.lines)} lines, {hardware} on hardware; sha256:{loaded.sha256}")
+    claims = "; ".join(_claim(line) for line in loaded.tender.lines)
+    console.result(f"{loaded.place}: can be appraised: {claims}; sha256:{loaded.sha256}")
 
 
 def _row(tender: Tender) -> tuple[str, ...]:
@@ -135,6 +136,3 @@ def _price_as_plain(price: ImpliedPrice) -> dict[str, Any]:
     if isinstance(price, NotDerivable):
         return {"derivable": False, "reason": price.reason}
     return {"derivable": True, **{_CAMEL[key]: value for key, value in asdict(price).items()}}
-
-
-_CAMEL: Final = {"dollars_per_gpu_hour": "dollarsPerGpuHour", "dollars": "dollars", "gpu_hours": "gpuHours"}

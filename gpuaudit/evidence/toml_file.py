@@ -66,7 +66,7 @@ def load_toml(
         found = tuple(_not_json(table, ()))
         entry = None if found else _adapter(kind).validate_json(json.dumps(table))
     except ValidationError as error:
-        found, entry = tuple(_fault(fault, table) for fault in error.errors(include_url=False)), None
+        found, entry = tuple(_fault(fault, table) for fault in error.errors(include_url=False) if not _is_echo(fault)), None
     if entry is not None:
         found = tuple(check(entry))
         if not found:
@@ -127,24 +127,33 @@ def _not_a_number(value: float, path: KeyPath) -> Iterator[Fault]:
         yield Fault(path=path, message=f"expected a finite number, got {value}")
 
 
+def _is_echo(fault: Any) -> bool:
+    """Whether a list is called too short only because faulty items do not count; they are told of themselves."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
+
+
 def _fault(fault: Any, table: Mapping[str, Any]) -> Fault:
     path, rest = _resolved(fault["loc"], table)
-    context = fault.get("ctx", {})
-    if _KEY in rest:
-        return Fault(path=path, message="unknown key")
+    if fault["type"] == "missing":
+        path = (*path, *rest[-1:])
+    elif fault["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        path = (*path, fault["ctx"]["discriminator"].strip("'"))
+    return Fault(path=path, message="unknown key" if _KEY in rest else _message_of(fault))
+
+
+def _message_of(fault: Any) -> str:
     match fault["type"]:
-        case "missing":
-            return Fault(path=(*path, *rest[-1:]), message="field required")
-        case "union_tag_not_found":
-            return Fault(path=(*path, context["discriminator"].strip("'")), message="field required")
+        case "missing" | "union_tag_not_found":
+            return "field required"
         case "union_tag_invalid":
-            key = context["discriminator"].strip("'")
-            return Fault(path=(*path, key), message=f"got {context['tag']!a}, expected one of {context['expected_tags']}")
+            return f"got {fault['ctx']['tag']!a}, expected one of {fault['ctx']['expected_tags']}"
+        case "too_short":
+            return f"expected at least {fault['ctx']['min_length']}, got {len(fault['input'])}"
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return Fault(path=path, message="unknown key")
+            return "unknown key"
         case _:
             expected = fault["msg"].replace("Input should be", "expected").replace("Value error, ", "")
-            return Fault(path=path, message=f"{expected[:1].lower()}{expected[1:]}, got {_shown(fault['input'])}")
+            return f"{expected[:1].lower()}{expected[1:]}, got {_shown(fault['input'])}"
 
 
 def _resolved(location: tuple[str | int, ...], table: Mapping[str, Any]) -> tuple[KeyPath, tuple[str | int, ...]]:

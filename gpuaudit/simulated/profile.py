@@ -6,19 +6,16 @@ without a source is left out, and the simulated NVML then refuses the question a
 
 from __future__ import annotations
 
-import json
-import tomllib
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from gpuaudit.errors import MalformedFileError, UsageError
+from gpuaudit.errors import UsageError
 from gpuaudit.evidence.device import VirtualizationMode
 from gpuaudit.evidence.measurement import Dtype
 from gpuaudit.evidence.record import entry
+from gpuaudit.evidence.toml_file import load_toml
 
 T = TypeVar("T")
 
@@ -123,33 +120,7 @@ def load_profile(profile_id: str) -> Profile:
     """
     if profile_id not in known_profiles():
         raise UsageError(f"--simulate: there is no profile {profile_id!r}; expected one of {', '.join(known_profiles())}")
-    return read_profile((_folder() / f"{profile_id}.toml").read_text("utf-8"), place=f"{profile_id}.toml")
-
-
-def read_profile(text: str, *, place: str) -> Profile:
-    """Read a profile from TOML, strictly.
-
-    Args:
-        text: What the file says.
-        place: Where it lies, for the message.
-
-    Raises:
-        MalformedFileError: It is not TOML, or a field is missing, unknown or of the wrong type; all faults are named.
-    """
-    try:
-        # Strict mode takes a table for a dataclass only when it comes as JSON.
-        return _adapter().validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as error:
-        raise MalformedFileError(f"{place}: not TOML: {error}") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        told = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults)
-        raise MalformedFileError(f"{place}: {told}") from None
-
-
-@cache
-def _adapter() -> TypeAdapter[Profile]:
-    return TypeAdapter(Profile)
+    return load_toml(Profile, (_folder() / f"{profile_id}.toml").read_bytes(), place=f"{profile_id}.toml")
 
 
 def _folder() -> Traversable:

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from gpuaudit.errors import UsageError
 from gpuaudit.simulated.device import DeviceState, SimulatedDevice
-from gpuaudit.simulated.profile import NotSupported, Profile, known_profiles, load_profile
+from gpuaudit.simulated.profile import NotSupported, Profile, load_profile
 
 DEVICES_MAX: Final = 64
 
-_PART: Final = re.compile(r"(?P<profile>[^:,]*)(?::(?P<count>[^:,]*))?")
+# Long enough to tell too many from nonsense, short enough to be a number.
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,5}")
 _BUSES_PER_DOMAIN: Final = 32
 _FIRST_BUS: Final = 0x04
 _BUS_STEP: Final = 4
@@ -29,8 +30,8 @@ def parse_spec(spec: str, *, seed: int = 0) -> tuple[SimulatedDevice, ...]:
     """
     profiles: list[Profile] = []
     for part in spec.split(","):
-        profile_id, count = _part(part.strip())
-        profiles += [load_profile(profile_id)] * count
+        profile, count = _part(part.strip())
+        profiles += [profile] * count
         if len(profiles) > DEVICES_MAX:
             raise UsageError(f"--simulate {spec}: too many devices; expected at most {DEVICES_MAX} in all")
     return tuple(honest_device(index, profile, seed=seed) for index, profile in enumerate(profiles))
@@ -79,14 +80,13 @@ def _idle(reported: Profile) -> DeviceState:
     return DeviceState() if isinstance(clock, NotSupported) else DeviceState(memory_clock_megahertz=clock)
 
 
-def _part(part: str) -> tuple[str, int]:
-    found = _PART.fullmatch(part)
-    profile_id = found["profile"] if found else part
-    if profile_id not in known_profiles():
-        raise UsageError(f"--simulate: there is no profile {profile_id!r}; expected one of {', '.join(known_profiles())}")
-    count = (found["count"] if found else None) or ("1" if ":" not in part else "")
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", count):
+def _part(part: str) -> tuple[Profile, int]:
+    profile_id, colon, count = part.partition(":")
+    profile = load_profile(profile_id)
+    if not colon:
+        return profile, 1
+    if not _COUNT.fullmatch(count):
         raise UsageError(
             f"--simulate {part}: count: got {count!r}, expected a whole number from 1 to {DEVICES_MAX}, as in {profile_id}:8"
         )
-    return profile_id, int(count)
+    return profile, int(count)

@@ -26,9 +26,7 @@ A100 = "a100-sxm4-80gb"
 CONFIRMED, REFUTED, INCONCLUSIVE, OUT = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.OUT_OF_SCOPE
 
 
-def judged(
-    evidence: EvidenceBundle, yardstick: Yardstick, tender: str = "sustech-2024", **terms: object
-) -> AttestationResult:
+def judged(evidence: EvidenceBundle, yardstick: Yardstick, tender: str = "sustech-2024", **terms: object) -> AttestationResult:
     loaded = load_tender(tender)
     policy = load_policy(str(terms.pop("policy", "standard")))
     question = Question(

@@ -38,11 +38,8 @@ def inside(one: RuleReference, product: str, yardstick: Yardstick) -> Any:
             return min(allowed)
         case PeerBand(floor=floor, ceiling=ceiling):
             return ((floor + ceiling) / 2,) * 8
-    raise AssertionError(slug_of(one))
-
-
-def slug_of(one: RuleReference) -> str:
-    return one.rule.slug
+        case _:
+            raise AssertionError(one.rule.slug)
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -151,4 +148,5 @@ def _foreign(one: RuleReference, victim: str, yardstick: Yardstick) -> Any:
             return min(refused) if refused else "enabled"
         case PeerBand(ceiling=ceiling):
             return (ceiling * 2,) * 8
-    raise AssertionError(slug_of(one))
+        case _:
+            raise AssertionError(one.rule.slug)

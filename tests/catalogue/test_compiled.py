@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -74,8 +75,22 @@ def test_reading_it_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
-def test_the_script_leaves_a_fresh_file_alone(tmp_path: Path) -> None:
+def test_the_script_finds_the_file_fresh_from_anywhere(tmp_path: Path) -> None:
     script = Path(__file__).parents[2] / "scripts" / "compile-catalogue"
-    run = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run([sys.executable, str(script), "--check"], check=True, capture_output=True, text=True, cwd=tmp_path)
     assert load_catalogue().version in run.stdout
-    assert (_DATA / "catalogue.json").read_bytes() == _COMPILED
+
+
+def test_the_script_compiles_again_only_what_changed(tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    for folder in ("scripts", "gpuaudit"):
+        shutil.copytree(Path(__file__).parents[2] / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    data = root / "gpuaudit" / "catalogue" / "data"
+    product = data / "nvidia" / "t4.toml"
+    product.write_text(product.read_text().replace('title = "T4"', 'title = "Tesla T4"'))
+    command = [sys.executable, str(root / "scripts" / "compile-catalogue")]
+    assert subprocess.run([*command, "--check"], check=False, capture_output=True).returncode == 1
+    assert (data / "catalogue.json").read_bytes() == _COMPILED
+    subprocess.run(command, check=True, capture_output=True)
+    changed = parse_catalogue((data / "catalogue.json").read_bytes(), place="copy")
+    assert (changed.product("t4").title, changed.version != load_catalogue().version) == ("Tesla T4", True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, g
 from hypothesis import strategies as st
 
 from gpuaudit.evidence.reading import Known, Source
+from gpuaudit.evidence.telemetry import Offsets
 
 # What JSON and the 64-bit rule allow.
 _INTEGERS = st.integers(min_value=-(2**63), max_value=2**64 - 1)
@@ -23,16 +24,17 @@ def values_of(kind: Any, bound: Any = None) -> st.SearchStrategy[Any]:
         return values_of(bound)
     if isinstance(kind, NewType):
         return values_of(kind.__supertype__)
+    if kind == Offsets:
+        # Written in whole milliseconds.
+        return st.lists(st.integers(0, 10**9).map(lambda each: each / 1e3), max_size=3).map(tuple)
     if kind in _PLAIN:
         return _PLAIN[kind]
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return st.sampled_from(list(kind))
-    if is_dataclass(kind):
-        return _records(kind, bound)
-    return _generic(kind, bound)
+    return _records(kind, bound) if is_dataclass(kind) else _generic(kind, bound)
 
 
 def _generic(kind: Any, bound: Any) -> st.SearchStrategy[Any]:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(list(kind))
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return values_of(arguments[0], bound)

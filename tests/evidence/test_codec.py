@@ -245,7 +245,7 @@ def telemetry(packed: str) -> str:
     """Write a measurement whose telemetry has `packed` in every series."""
     names = [name for name in Telemetry.__dataclass_fields__ if name not in {"offsets_seconds", "cost_relative"}]
     camel = [name.split("_")[0] + "".join(part.capitalize() for part in name.split("_")[1:]) for name in names]
-    return '{"offsetsSeconds":[],"costRelative":0.0,' + ",".join(f'"{name}":{SERIES % packed}' for name in camel) + "}"
+    return '{"offsetsSeconds":"","costRelative":0.0,' + ",".join(f'"{name}":{SERIES % packed}' for name in camel) + "}"
 
 
 def test_a_few_bytes_that_stand_for_millions_of_values_are_refused_in_time_and_memory() -> None:

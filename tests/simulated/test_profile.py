@@ -13,8 +13,9 @@ from gpuaudit.errors import MalformedFileError, UsageError
 from gpuaudit.evidence.device import DeviceEvidence, NvmlEvidence
 from gpuaudit.evidence.measurement import Dtype
 from gpuaudit.evidence.reading import Known, Reading, Reason, Unknown
+from gpuaudit.evidence.toml_file import load_toml
 from gpuaudit.simulated.nvml import simulated_nvml
-from gpuaudit.simulated.profile import NotSupported, Profile, known_profiles, load_profile, read_profile
+from gpuaudit.simulated.profile import NotSupported, Profile, known_profiles, load_profile
 from gpuaudit.simulated.spec import honest_device
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
@@ -222,8 +223,8 @@ def test_a_profile_id_is_not_a_path(profile_id: str) -> None:
 )
 def test_a_fault_in_a_profile_is_told_with_its_place(edit: Callable[[str], str], complaint: str) -> None:
     text = (Path(__file__).parents[2] / "gpuaudit/simulated/profiles/t4.toml").read_text("utf-8")
-    assert isinstance(read_profile(text, place="t4.toml"), Profile)
+    assert load_toml(Profile, text.encode(), place="t4.toml") == load_profile("t4")
     assert edit(text) != text
-    with pytest.raises(MalformedFileError, match=r"^t4\.toml: ") as error:
-        read_profile(edit(text), place="t4.toml")
+    with pytest.raises(MalformedFileError, match=r"^t4\.toml:") as error:
+        load_toml(Profile, edit(text).encode(), place="t4.toml")
     assert complaint in str(error.value)

@@ -70,7 +70,7 @@ def test_devices_do_not_share_their_state() -> None:
         pytest.param("h100", "there is no profile 'h100'; expected one of a100", id="a-family-is-no-profile"),
         pytest.param("A100-SXM4-80GB", "there is no profile 'A100-SXM4-80GB'", id="ids-are-lower-case"),
         pytest.param("t4,", "there is no profile ''", id="trailing-comma"),
-        pytest.param("t4:1:1", "there is no profile 't4:1:1'", id="two-counts"),
+        pytest.param("t4:1:1", "got '1:1', expected a whole number", id="two-counts"),
         pytest.param("t4:0", "got '0', expected a whole number from 1 to 64", id="none"),
         pytest.param("t4:-1", "got '-1', expected a whole number", id="negative"),
         pytest.param("t4:", "got '', expected a whole number", id="no-count"),

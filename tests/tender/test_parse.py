@@ -81,6 +81,14 @@ def test_a_tender_of_no_line_is_a_fault() -> None:
     bad = _GOOD[: _GOOD.index("[[lines]]")]
     with pytest.raises(MalformedFileError, match="lines: field required"):
         parse_tender(bad.encode(), place="t.toml")
+    with pytest.raises(MalformedFileError, match=r"^t\.toml:1: lines: expected at least 1, got 0$"):
+        parse_tender(("lines = []\n" + bad).encode(), place="t.toml")
+
+
+def test_a_faulty_line_is_not_called_a_missing_one_too() -> None:
+    bad = _GOOD.replace("n = 8", "n = -8")
+    with pytest.raises(MalformedFileError, match=rf"^t\.toml:{_line_of(bad, 'n = -8')}: lines\[0\]\.per_server\.n: [^;]*$"):
+        parse_tender(bad.encode(), place="t.toml")
 
 
 def test_a_slug_that_nobody_knows_lists_the_known_ones() -> None:
