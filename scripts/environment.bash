@@ -50,7 +50,9 @@ make_environment() {
     sight=(--system-site-packages)
   fi
   say "making $folder"
-  mkdir -p "$folder" && echo unfinished >"$folder/gpuaudit-stamp" || fail "$folder: cannot be made; is the disk full, or the checkout read-only?"
+  if ! { mkdir -p "$folder" && echo unfinished >"$folder/gpuaudit-stamp"; }; then
+    fail "$folder: cannot be made; is the disk full, or the checkout read-only?"
+  fi
   "$python" -m venv "${sight[@]+"${sight[@]}"}" "$folder" || fail "$folder: a virtual environment cannot be made; the words of $python are above"
 }
 

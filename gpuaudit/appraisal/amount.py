@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """One rate over another, both kept."""
+
+    numerator: float
+    denominator: float
+
+    @property
+    def value(self) -> float:
+        """The quotient; rates are above zero."""
+        return self.numerator / self.denominator
 
 
 class Unit(StrEnum):
@@ -29,11 +43,17 @@ _SHOWN: Final = 3
 
 def show(value: object, unit: Unit) -> str:
     """Write one value with its unit, as `81920 MiB` or `271 TFLOP/s`."""
+    if isinstance(value, Ratio):
+        return _number(value.value, unit)
     if isinstance(value, tuple):
-        return show_range([float(item) for item in value], unit)
+        return show_range(_flat(value), unit)
     if unit is Unit.TEXT or not isinstance(value, int | float):
         return str(value)
     return _number(float(value), unit)
+
+
+def _flat(values: tuple[Any, ...]) -> list[float]:
+    return [float(item) for value in values for item in (value if isinstance(value, tuple) else (value,))]
 
 
 def show_range(values: Iterable[float], unit: Unit) -> str:

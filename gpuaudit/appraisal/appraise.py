@@ -12,8 +12,8 @@ from typing import Final
 
 from gpuaudit import __version__
 from gpuaudit.appraisal.case import DeviceCase, device_cases
-from gpuaudit.appraisal.claim import Claim, claim_of
-from gpuaudit.appraisal.count import Fold, Tally, fold, tally
+from gpuaudit.appraisal.claim import OWN_BASES, Claim, claim_of
+from gpuaudit.appraisal.count import Fold, Key, Tally, fold, tally
 from gpuaudit.appraisal.eliminate import Examination, examine
 from gpuaudit.appraisal.finding import Expectations, device_findings, device_standing
 from gpuaudit.appraisal.policy import LoadedPolicy, Policy
@@ -30,7 +30,8 @@ from gpuaudit.appraisal.result import (
 )
 from gpuaudit.appraisal.rules import rules_sha256
 from gpuaudit.appraisal.rules.counting import as_many_devices_as_claimed_are_confirmed
-from gpuaudit.appraisal.rules.machine import MACHINE_RULES, Context
+from gpuaudit.appraisal.rules.machine import MACHINE_RULES
+from gpuaudit.appraisal.rules.machine_rule import Context
 from gpuaudit.appraisal.wording import coverage, headline, notices
 from gpuaudit.catalogue.model import NoData, Quantity
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin, Tool
@@ -82,7 +83,7 @@ def appraise(exhibit: Exhibit, question: Question, yardstick: Yardstick, *, appr
     bundle = exhibit.bundle
     cases = device_cases(bundle, yardstick.thresholds.canonical)
     lines = tuple(_line(line, cases, bundle, question, yardstick) for line in question.tender.lines)
-    context = Context(nonce_expected=question.nonce_expected)
+    context = Context(nonce_expected=question.nonce_expected, plausible=yardstick.thresholds.plausible)
     machine = tuple(rule.find(bundle, context) for rule in MACHINE_RULES)
     verdict = fold_lines(line.verdict for line in lines)
     accepted_origins = (Origin.HARDWARE, Origin.SIMULATED) if question.allow_simulated else (Origin.HARDWARE,)
@@ -179,7 +180,7 @@ def _tallies(examinations: Sequence[Examination], bundle: EvidenceBundle) -> dic
     That there are no other devices is reported, so measuring refutes only where it found a device to be something else.
     """
     reported = tally(_MACHINE, [(one.case.device, one.by_basis.reported) for one in examinations], bundle)
-    measured = tally(_MACHINE, [(one.case.device, one.by_basis.measured) for one in examinations], bundle)
+    measured = tally(_MACHINE, [(one.case.device, one.by_basis.measured) for one in examinations], bundle, key=Key.UUID)
     return {
         "reported": reported,
         "measured": replace(measured, all_seen=measured.all_seen and measured.bad > 0),
@@ -188,9 +189,17 @@ def _tallies(examinations: Sequence[Examination], bundle: EvidenceBundle) -> dic
 
 
 def _under_policy(overall: Fold, counted: Tally, policy: Policy) -> Fold:
-    """Under a policy that never confirms or rests on bases that are not there, say so instead of a count of nothing."""
-    if overall.verdict is Verdict.INCONCLUSIVE and not policy.confirms and counted.seen:
-        return Fold(verdict=Verdict.INCONCLUSIVE, reason=f"policy {policy.name} never confirms; see what each basis supports")
+    """Where the policy, not the machine, keeps the line from being confirmed, say so instead of a count of nothing."""
+    if overall.verdict is not Verdict.INCONCLUSIVE or not counted.seen:
+        return overall
+    lacking = [basis.value for basis in policy.confirms if basis not in OWN_BASES]
+    if not policy.confirms:
+        return Fold(verdict=overall.verdict, reason=f"policy {policy.name} never confirms; see what each basis supports")
+    if lacking:
+        wanted = " and ".join(lacking)
+        return Fold(
+            verdict=overall.verdict, reason=f"policy {policy.name} asks for what is {wanted}, and there is none of it here"
+        )
     return overall
 
 

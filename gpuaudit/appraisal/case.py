@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
+from gpuaudit.appraisal.amount import Ratio
+from gpuaudit.appraisal.derived import KNEE, PER_CORE_CLOCK, cache_knee, per_core_clock
 from gpuaudit.appraisal.threshold import Canonical
 from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.device import DeviceEvidence
-from gpuaudit.evidence.measurement import CapacityTask, Company, GemmTask, Measurement, MemoryTask, PeerTask, quantity
+from gpuaudit.evidence.measurement import (
+    CapacityTask,
+    Company,
+    GemmTask,
+    HostLinkTask,
+    Measurement,
+    MemoryTask,
+    PeerTask,
+    quantity,
+)
 from gpuaudit.evidence.reading import Known, Reading, Reason, Source, Unknown
 
 PEER: Final = "peer-both-ways"
+_FASTEST: Final = "-fastest"
 _ZEROS: Final = frozenset("0-")
 _NOT_MEASURED: Final = Unknown(reason=Reason.NOT_FOUND, source=Source.WORKLOAD, detail="not in the evidence")
 
@@ -23,12 +36,14 @@ _NOT_MEASURED: Final = Unknown(reason=Reason.NOT_FOUND, source=Source.WORKLOAD, 
 class DeviceCase:
     """A device and its canonical rates, in flop or bytes per second.
 
-    `rates` holds one reading per quantity; `peers` the known rates to other devices, fastest first.
+    `rates` holds one reading per quantity: of a quantity measured several times the largest known one, and `runs` all known ones.
+    `peers` holds the known rates to each other device, the fastest first.
     """
 
     device: DeviceEvidence
     rates: Mapping[str, Reading[float]]
-    peers: tuple[float, ...]
+    runs: Mapping[str, tuple[float, ...]]
+    peers: tuple[tuple[float, ...], ...]
 
     @property
     def subject(self) -> str:
@@ -46,21 +61,32 @@ class DeviceCase:
             return Known(value=self.peers, source=Source.WORKLOAD)
         if is_quantity(reads):
             return self.rates.get(reads, _NOT_MEASURED)
-        value: Reading[Any] = attrgetter(reads)(self.device)
+        value: Reading[Any] = _getter(reads)(self.device)
         if isinstance(value, Known) and isinstance(value.value, tuple):
             # Of a list (NVLinks) a rule compares the length.
             return Known(value=len(value.value), source=value.source)
         return value
 
     def compared(self, reads: tuple[str, ...]) -> Reading[Any]:
-        """Return the one value that a rule compares: the reading itself, or the ratio of two rates."""
+        """Return the one value that a rule compares: the reading itself, or a `Ratio` of two rates.
+
+        The numerator is that of the fastest sample: a run that was disturbed is slower, and none is faster than the card.
+        """
         first = self.reading(reads[0])
         if len(reads) == 1 or isinstance(first, Unknown):
             return first
         second = self.reading(reads[1])
         if isinstance(second, Unknown):
             return second
-        return Known(value=first.value / second.value, source=first.source)
+        numerator = max(self.runs.get(f"{reads[0]}{_FASTEST}", (first.value,)))
+        # Of several runs the combination that speaks most for the card: leaving one out can then only speak less for it.
+        denominator = min(self.runs.get(reads[1], (second.value,)))
+        return Known(value=Ratio(numerator=numerator, denominator=denominator), source=first.source)
+
+
+@cache
+def _getter(path: str) -> Callable[[DeviceEvidence], Any]:
+    return attrgetter(path)
 
 
 def is_quantity(reads: str) -> bool:
@@ -81,29 +107,43 @@ def device_cases(bundle: EvidenceBundle, canonical: Canonical) -> tuple[DeviceCa
     own has no measurements.
     """
     rates: dict[str, dict[str, Reading[float]]] = {}
-    peers: dict[str, dict[str, float]] = {}
+    together: dict[str, list[Measurement]] = {}
+    runs: dict[str, dict[str, tuple[float, ...]]] = {}
+    peers: dict[str, dict[str, tuple[float, ...]]] = {}
     for measurement in bundle.measurements:
         match measurement.subjects:
             case (uuid,) if measurement.company is Company.TOGETHER:
-                _keep_rate(rates.setdefault(uuid, {}), measurement, canonical)
+                together.setdefault(uuid, []).append(measurement)
+                _keep_rate(rates.setdefault(uuid, {}), runs.setdefault(uuid, {}), measurement, canonical)
             case (one, other) if one != other and measurement.company is Company.ALONE:
                 _keep_peer(peers, one, other, measurement, canonical)
             case _:
                 continue
-    return tuple(_case(device, rates, peers) for device in bundle.nvml.devices)
+    for device in bundle.nvml.devices:
+        known_as = device.identity.uuid
+        if isinstance(known_as, Known) and known_as.value in rates:
+            own, taken = rates[known_as.value], together[known_as.value]
+            own[KNEE] = cache_knee(taken, own.get("copy", _NOT_MEASURED), canonical)
+            own[PER_CORE_CLOCK] = per_core_clock(device, taken, own, canonical)
+    return tuple(_case(device, rates, runs, peers) for device in bundle.nvml.devices)
 
 
 def _case(
-    device: DeviceEvidence, rates: dict[str, dict[str, Reading[float]]], peers: dict[str, dict[str, float]]
+    device: DeviceEvidence,
+    rates: Mapping[str, dict[str, Reading[float]]],
+    runs: Mapping[str, dict[str, tuple[float, ...]]],
+    peers: Mapping[str, dict[str, tuple[float, ...]]],
 ) -> DeviceCase:
     uuid = device.identity.uuid
     if isinstance(uuid, Unknown) or is_placeholder(uuid.value):
-        return DeviceCase(device=device, rates={}, peers=())
-    own = peers.get(uuid.value, {})
-    return DeviceCase(device=device, rates=rates.get(uuid.value, {}), peers=tuple(sorted(own.values(), reverse=True)))
+        return DeviceCase(device=device, rates={}, runs={}, peers=())
+    own = sorted(peers.get(uuid.value, {}).values(), reverse=True)
+    return DeviceCase(device=device, rates=rates.get(uuid.value, {}), runs=runs.get(uuid.value, {}), peers=tuple(own))
 
 
-def _keep_rate(rates: dict[str, Reading[float]], measurement: Measurement, canonical: Canonical) -> None:
+def _keep_rate(
+    rates: dict[str, Reading[float]], runs: dict[str, tuple[float, ...]], measurement: Measurement, canonical: Canonical
+) -> None:
     match measurement.task:
         case GemmTask() as task if _is_canonical(task, canonical):
             reading = _rate(measurement, expected=2.0 * task.m * task.n * task.k)
@@ -111,11 +151,20 @@ def _keep_rate(rates: dict[str, Reading[float]], measurement: Measurement, canon
             reading = _rate(measurement, expected=float(copy.working_set_bytes))
         case CapacityTask() as fill:
             reading = _filled(measurement, fill)
+        case HostLinkTask(kind="host-to-device") as link if link.buffer_bytes == canonical.host_link_buffer_bytes:
+            reading = _rate(measurement, expected=float(link.buffer_bytes))
         case _:
             return
     name = quantity(measurement)
-    # A quantity measured twice would let a host show the run it likes better.
-    rates[name] = _fault(f"{name} was measured twice") if name in rates else reading
+    if isinstance(reading, Unknown):
+        rates.setdefault(name, reading)
+        return
+    runs[name] = (*runs.get(name, ()), reading.value)
+    rates[name] = Known(value=max(runs[name]), source=reading.source)
+    if isinstance(measurement.task, GemmTask) and isinstance(measurement.samples, Known):
+        samples = measurement.samples.value
+        fastest = samples.amount_per_run / min(samples.seconds)
+        runs[f"{name}{_FASTEST}"] = (*runs.get(f"{name}{_FASTEST}", ()), fastest)
 
 
 def _is_canonical(task: GemmTask, canonical: Canonical) -> bool:
@@ -138,21 +187,24 @@ def _filled(measurement: Measurement, task: CapacityTask) -> Reading[float]:
     if isinstance(samples, Unknown):
         return samples
     amount = samples.value.amount_per_run
+    if not samples.value.seconds:
+        return _fault("got no run, expected one")
     if not (0 <= amount <= task.requested_bytes):
         return _fault(f"got {amount:g} bytes found right, expected at most the {task.requested_bytes} that were asked for")
     return Known(value=amount, source=samples.source)
 
 
 def _keep_peer(
-    peers: dict[str, dict[str, float]], one: str, other: str, measurement: Measurement, canonical: Canonical
+    peers: dict[str, dict[str, tuple[float, ...]]], one: str, other: str, measurement: Measurement, canonical: Canonical
 ) -> None:
     task = measurement.task
     if not isinstance(task, PeerTask) or task.kind != PEER or task.buffer_bytes != canonical.peer_buffer_bytes:
         return
     rate = _rate(measurement, expected=2.0 * task.buffer_bytes)
     if isinstance(rate, Known):
-        peers.setdefault(one, {})[other] = rate.value
-        peers.setdefault(other, {})[one] = rate.value
+        rates = (*peers.get(one, {}).get(other, ()), rate.value)
+        peers.setdefault(one, {})[other] = rates
+        peers.setdefault(other, {})[one] = rates
 
 
 def _rate(measurement: Measurement, *, expected: float) -> Reading[float]:
@@ -170,8 +222,8 @@ def _rate(measurement: Measurement, *, expected: float) -> Reading[float]:
         rate = samples.value.median_rate()
     except ValueError as error:
         return _fault(str(error))
-    if not math.isfinite(rate):
-        return _fault(f"got a rate of {rate}")
+    if not (math.isfinite(rate) and rate > 0 and min(samples.value.seconds) > 0):
+        return _fault(f"got a rate of {rate:g}, expected a finite one above zero from times above zero")
     return Known(value=rate, source=samples.source)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from gpuaudit.appraisal.case import PEER, is_quantity
 from gpuaudit.appraisal.count import least
-from gpuaudit.appraisal.reference import Products, Yardstick
-from gpuaudit.appraisal.result import Basis
+from gpuaudit.appraisal.reference import NOBODY, Products, Yardstick
+from gpuaudit.appraisal.result import Basis, Effect
 from gpuaudit.appraisal.rivals import lesser_than
 from gpuaudit.catalogue.model import Product
 from gpuaudit.tender.expectation import products_of
@@ -23,11 +23,13 @@ OWN_BASES: Final = (Basis.REPORTED, Basis.MEASURED)
 class Demand:
     """What a confirmation by certain claimed products needs, of one basis.
 
-    `readings` must all be known; `rules` are the places, among the yardstick's, of the rules that read nothing else.
+    `readings` must all be known; `rules` are the places, among the yardstick's, of the rules that read nothing else. `provable`
+    are the products with a floor for each of the quantities: one without would be reached by a card that does nothing.
     """
 
     readings: tuple[str, ...]
     rules: tuple[int, ...]
+    provable: Products
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,25 @@ def _required(product: Product, peers_needed: int) -> frozenset[str]:
 
 
 def _demand(required: frozenset[str], basis: Basis, yardstick: Yardstick) -> Demand:
+    readings = tuple(sorted(name for name in required if is_quantity(name) is (basis is Basis.MEASURED)))
+    floored = [_floored(name, yardstick) for name in readings] if basis is Basis.MEASURED else []
     return Demand(
-        readings=tuple(sorted(name for name in required if is_quantity(name) is (basis is Basis.MEASURED))),
+        readings=readings,
         rules=tuple(
             place
             for place, reference in enumerate(yardstick.references)
             if reference.rule.basis is basis and frozenset(reference.rule.reads) <= required
         ),
+        provable=yardstick.everyone.intersection(*floored),
+    )
+
+
+def _floored(quantity: str, yardstick: Yardstick) -> Products:
+    """Return the products that have a floor for a quantity."""
+    return NOBODY.union(
+        *(
+            reference.having
+            for reference in yardstick.references
+            if reference.rule.reads == (quantity,) and (reference.rule.effect is Effect.SHORTFALL or quantity == PEER)
+        )
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from gpuaudit.appraisal.case import is_placeholder
@@ -17,7 +18,16 @@ from gpuaudit.tender.model import AtLeast, Count, Exactly, HardwareLine, MoreTha
 # PCI base class 03: display controllers, which data-centre GPUs are too (0302xx, 3D controller).
 _DISPLAY: Final = "03"
 
+_NOTHING: Final = "nothing"
+
 Judged: TypeAlias = tuple[DeviceEvidence, Verdict]
+
+
+class Key(Enum):
+    """What tells one card from another."""
+
+    BOTH = auto()
+    UUID = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +58,54 @@ class Fold:
     reason: str
 
 
-def tally(name: str, judged: Iterable[Judged], bundle: EvidenceBundle) -> Tally:
-    """Count the distinct devices of one machine; one card that shows up twice counts once, by the better of its verdicts."""
-    groups = distinct(judged)
-    verdicts = [_best(verdict for _, verdict in group) for group in groups]
+def tally(name: str, judged: Iterable[Judged], bundle: EvidenceBundle, *, key: Key = Key.BOTH) -> Tally:
+    """Count the cards of one machine by verdict.
+
+    Args:
+        name: Of the machine.
+        judged: Each device with its verdict.
+        bundle: The machine's evidence.
+        key: What tells one card from another: for readings that are joined by UUID alone, that alone.
+    """
+    devices = tuple(judged)
+    good = [device for device, verdict in devices if verdict is Verdict.CONFIRMED]
+    possible = [device for device, verdict in devices if verdict is not Verdict.REFUTED]
+    seen = count_cards([device for device, _ in devices], key)
+    confirmed, left = count_cards(good, key), count_cards(possible, key)
     return Tally(
         name=name,
-        good=verdicts.count(Verdict.CONFIRMED),
-        bad=verdicts.count(Verdict.REFUTED),
-        open=verdicts.count(Verdict.INCONCLUSIVE),
-        all_seen=all_devices_seen(bundle, len(groups)),
+        good=confirmed,
+        open=left - confirmed,
+        bad=max(0, seen - left),
+        all_seen=all_devices_seen(bundle, count_cards([device for device, _ in devices], Key.BOTH)),
     )
+
+
+def count_cards(devices: Sequence[DeviceEvidence], key: Key = Key.BOTH) -> int:
+    """Return the largest number of these devices of which no two share a UUID or a bus id.
+
+    Counting the largest such set, rather than merging whatever shares something, keeps the law: a device that is left out can only
+    make it smaller. Devices are edges between UUIDs and bus ids, and the number is that of a maximum matching. What could not be
+    read, and an all-zero UUID, which is a scrubbed one, is like no other.
+    """
+    ways: dict[str, list[str]] = {}
+    for place, device in enumerate(devices):
+        uuid, bus = _uuid_of(device, place), _bus_of(device, place)
+        ways.setdefault(uuid, []).append(bus if key is Key.BOTH else uuid)
+    taken: dict[str, str] = {}
+    return sum(_finds_a_bus(uuid, ways, taken, set()) for uuid in ways)
+
+
+def _finds_a_bus(uuid: str, ways: Mapping[str, Sequence[str]], taken: dict[str, str], tried: set[str]) -> bool:
+    """Give `uuid` a bus id of its own, moving others to another one of theirs where need be (Kuhn's algorithm)."""
+    for bus in ways[uuid]:
+        if bus in tried:
+            continue
+        tried.add(bus)
+        if bus not in taken or _finds_a_bus(taken[bus], ways, taken, tried):
+            taken[bus] = uuid
+            return True
+    return False
 
 
 def distinct(judged: Iterable[Judged]) -> tuple[tuple[Judged, ...], ...]:
@@ -191,11 +238,12 @@ def _falls_short(line: HardwareLine, machine: Tally, *, alone: bool) -> str:
     named = line.product.named
     if machine.seen == 0:
         return f"no accelerator found, {said(line.per_server)} {named} claimed"
-    short = f"{machine.good + machine.open} of {said(line.per_server)} {named}"
+    most = machine.good + machine.open
+    short = f"{most if machine.good == most else f'at most {most}'} of {said(line.per_server)} {named}"
     place = "" if alone else f"{machine.name}: "
     if not machine.bad:
         return f"{place}{short}, and there are no other devices"
-    return f"{place}{short}; {machine.bad} of {machine.seen} devices are something else, and there are no others"
+    return f"{place}{short}; {machine.bad} of {machine.seen} devices do not fit, and there are no others"
 
 
 def _open(line: HardwareLine, tallies: Sequence[Tally]) -> str:
@@ -208,21 +256,19 @@ def _open(line: HardwareLine, tallies: Sequence[Tally]) -> str:
     return f"{good} of {said(line.per_server)} {named} confirmed, {unsure} of {seen} devices undetermined"
 
 
-def _best(verdicts: Iterable[Verdict]) -> Verdict:
-    found = frozenset(verdicts)
-    for verdict in (Verdict.CONFIRMED, Verdict.INCONCLUSIVE):
-        if verdict in found:
-            return verdict
-    return Verdict.REFUTED
-
-
 def _keys(device: DeviceEvidence) -> set[str]:
-    keys = set()
-    if isinstance(device.identity.uuid, Known) and not is_placeholder(device.identity.uuid.value):
-        keys.add(f"uuid {device.identity.uuid.value}")
-    if isinstance(device.pci.bus_id, Known):
-        keys.add(f"bus {device.pci.bus_id.value}")
-    return keys
+    return {key for key in (_uuid_of(device, -1), _bus_of(device, -1)) if not key.startswith(_NOTHING)}
+
+
+def _uuid_of(device: DeviceEvidence, place: int) -> str:
+    uuid = device.identity.uuid
+    known = isinstance(uuid, Known) and not is_placeholder(uuid.value)
+    return f"uuid {uuid.value}" if known and isinstance(uuid, Known) else f"{_NOTHING} uuid {place}"
+
+
+def _bus_of(device: DeviceEvidence, place: int) -> str:
+    bus = device.pci.bus_id
+    return f"bus {bus.value}" if isinstance(bus, Known) else f"{_NOTHING} bus {place}"
 
 
 def _is_gpu(function: PciFunction) -> bool:

@@ -16,16 +16,21 @@ from gpuaudit.appraisal.claim import OWN_BASES, Claim, Demand, DemandGroup
 from gpuaudit.appraisal.policy import Policy
 from gpuaudit.appraisal.reference import NOBODY, UNDIVIDED, Division, Products, RuleReference, Yardstick
 from gpuaudit.appraisal.result import Basis, ByBasis, Verdict
+from gpuaudit.catalogue.model import Attribute
 from gpuaudit.evidence.reading import Known, Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One rule looked at one device: what was read, and how it divides the catalogue (not at all, if unknown)."""
+    """One rule looked at one device: what was read, and how it divides the catalogue (not at all, if unknown).
+
+    `peers_needed` is how many peers the claim needs: a rule on them expects more of eight cards than of two.
+    """
 
     reference: RuleReference
     reading: Reading[Any]
     division: Division
+    peers_needed: int
 
     @property
     def known(self) -> bool:
@@ -38,11 +43,12 @@ class Support:
     """What the required readings of one basis say to the products of one group.
 
     `holding` are the group's products that all readings fit, and none if a reading is unknown or none is required. `excluded` is
-    everybody, of the group or not, whom the readings exclude.
+    everybody, of the group or not, whom the readings exclude; `out` those of the group whom they exclude and do not fit.
     """
 
     holding: Products
     excluded: Products
+    out: Products
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +71,10 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
         (group, {basis: _support(case, group, _demand_of(group, basis), looks) for basis in OWN_BASES})
         for group in claim.groups
     ]
+    settle = _as_it_is if _is_catalogued(looks) else _never_refuted
     by_basis = ByBasis(
-        reported=_verdict([bases[Basis.REPORTED] for _, bases in supports], claim, yardstick.everyone - claim.claimed),
-        measured=_verdict([bases[Basis.MEASURED] for _, bases in supports], claim, claim.lesser),
+        reported=settle(_verdict([bases[Basis.REPORTED] for _, bases in supports], claim, yardstick.everyone - claim.claimed)),
+        measured=settle(_verdict([bases[Basis.MEASURED] for _, bases in supports], claim, claim.lesser)),
         challenged=Verdict.INCONCLUSIVE,
         endorsed=Verdict.INCONCLUSIVE,
     )
@@ -77,17 +84,38 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
         looks=looks,
         candidates=yardstick.everyone - NOBODY.union(*(bases[Basis.REPORTED].excluded for _, bases in supports)),
         by_basis=by_basis,
-        verdict=_overall(supports, claim, yardstick, policy),
+        verdict=settle(_overall(supports, claim, yardstick, policy)),
         excluded_by_measurement=frozenset.intersection(*measured) if measured else NOBODY,
     )
+
+
+def _is_catalogued(looks: Sequence[Look]) -> bool:
+    """Whether the device id, where it was read, is one that the catalogue lists for somebody.
+
+    A board that the catalogue has never seen may be a genuine one of the claimed family: its other readings are then no proof of
+    anything else.
+    """
+    return all(look.division.fits for look in looks if look.known and look.reference.listed is Attribute.PCI_DEVICE_IDS)
+
+
+def _as_it_is(verdict: Verdict) -> Verdict:
+    return verdict
+
+
+def _never_refuted(verdict: Verdict) -> Verdict:
+    return Verdict.INCONCLUSIVE if verdict is Verdict.REFUTED else verdict
 
 
 def _look(case: DeviceCase, reference: RuleReference, yardstick: Yardstick, peers_needed: int) -> Look:
     reading = case.compared(reference.rule.reads)
     division = UNDIVIDED
     if isinstance(reading, Known):
-        division = reference.divide(reading.value, yardstick.index, peers_needed=peers_needed)
-    return Look(reference=reference, reading=reading, division=division)
+        runs = case.runs.get(reference.rule.reads[0], ()) if len(reference.rule.reads) == 1 else ()
+        if len(runs) > 1:
+            division = reference.divide_runs(runs, yardstick.index)
+        else:
+            division = reference.divide(reading.value, yardstick.index, peers_needed=peers_needed)
+    return Look(reference=reference, reading=reading, division=division, peers_needed=peers_needed)
 
 
 def _demand_of(group: DemandGroup, basis: Basis) -> Demand:
@@ -95,21 +123,22 @@ def _demand_of(group: DemandGroup, basis: Basis) -> Demand:
 
 
 def _support(case: DeviceCase, group: DemandGroup, demand: Demand, looks: Sequence[Look]) -> Support:
-    own = [looks[place].division for place in demand.rules]
-    excluded = NOBODY.union(*(division.excluded for division in own))
+    own = [looks[place] for place in demand.rules]
     known = bool(demand.readings) and all(isinstance(case.reading(name), Known) for name in demand.readings)
-    blocked = NOBODY.union(*(division.blocked for division in own))
-    return Support(holding=group.products - excluded - blocked if known else NOBODY, excluded=excluded)
+    misfits = NOBODY.union(*(look.reference.having - look.division.fits for look in own))
+    return Support(
+        holding=(group.products & demand.provable) - misfits if known else NOBODY,
+        excluded=NOBODY.union(*(look.division.excluded for look in own)),
+        out=group.products & NOBODY.union(*(look.division.excluded - look.division.fits for look in own)),
+    )
 
 
 def _verdict(supports: Sequence[Support], claim: Claim, others: Products) -> Verdict:
     """Fold one basis: confirmed if a product holds and all `others` are excluded with it, refuted if no claimed one is left."""
     if any(support.holding and others <= support.excluded for support in supports):
         return Verdict.CONFIRMED
-    excluded = [support.excluded for support in supports]
-    if excluded and claim.claimed <= frozenset.intersection(*excluded):
-        return Verdict.REFUTED
-    return Verdict.INCONCLUSIVE
+    out = NOBODY.union(*(support.out for support in supports))
+    return Verdict.REFUTED if supports and claim.claimed <= out else Verdict.INCONCLUSIVE
 
 
 def _overall(
@@ -123,8 +152,8 @@ def _overall(
     if any(_carries(bases, claim, yardstick, policy) for _, bases in supports):
         return Verdict.CONFIRMED
     counting = [basis for basis in OWN_BASES if basis in policy.refutes]
-    out = [group.products & NOBODY.union(*(bases[basis].excluded for basis in counting)) for group, bases in supports]
-    return Verdict.REFUTED if supports and claim.claimed <= NOBODY.union(*out) else Verdict.INCONCLUSIVE
+    out = NOBODY.union(*(bases[basis].out for _, bases in supports for basis in counting))
+    return Verdict.REFUTED if supports and claim.claimed <= out else Verdict.INCONCLUSIVE
 
 
 def _carries(bases: Mapping[Basis, Support], claim: Claim, yardstick: Yardstick, policy: Policy) -> bool:

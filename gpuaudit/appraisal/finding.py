@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from gpuaudit.appraisal.amount import Unit, show, show_band, show_set
 from gpuaudit.appraisal.case import PEER
@@ -11,9 +12,12 @@ from gpuaudit.appraisal.claim import Claim
 from gpuaudit.appraisal.eliminate import Examination, Look
 from gpuaudit.appraisal.reference import Products
 from gpuaudit.appraisal.result import Basis, DeviceStanding, Effect, Finding, Outcome, Verdict
-from gpuaudit.appraisal.rule import Band, Expected, OneOf, PeerBand
+from gpuaudit.appraisal.rule import Band, Expected, OneOf, PeerBand, RatioFloor
 from gpuaudit.catalogue.model import Attribute, NoData, Product
 from gpuaudit.evidence.reading import Known, Reading, Unknown
+
+_INFINITE: Final = float("inf")
+_TOLD: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,10 @@ def _expected(look: Look, product: Product) -> str:
             return show_band(low, high, unit)
         case OneOf(allowed=allowed):
             return show_set(allowed)
-        case PeerBand(floor=floor, ceiling=ceiling):
-            return show_band(floor, ceiling, unit)
+        case PeerBand(ceiling=ceiling) as band:
+            return show_band(band.floor_for(look.peers_needed), ceiling, unit)
+        case RatioFloor(low=low):
+            return show_band(low, _INFINITE, unit)
         case _:
             return ""
 
@@ -150,16 +156,23 @@ def _why_refuted(examination: Examination, claim: Claim, required: list[Look]) -
     """Name the rule that excludes every claimed product, or those that do so between them."""
     against = next((look for look in required if claim.claimed <= look.division.excluded), None)
     if against is not None:
-        fits = show_set(examination.candidates) if examination.candidates else "no product of the catalogue"
-        return f"{_compared(against, claim.products)}; fits {fits}"
+        return f"{_compared(against, claim.products)}{_fitting(examination, required)}"
     left = _focus(examination, claim)
     ids = frozenset(product.id for product in left)
-    telling = next((look for look in required if ids <= look.division.excluded), None)
+    telling = next((look for look in required if ids <= look.division.excluded - look.division.fits), None)
     if telling is not None and ids < claim.claimed:
         return f"{_compared(telling, left)}, although it reports to be {show_set(ids)}"
     between = [look for look in required if look.division.excluded & claim.claimed]
-    said = "; ".join(f"{look.reference.rule.slug}: {observed(look)}" for look in between[:3])
-    return f"what it says of itself fits no claimed product as a whole: {said}"
+    said = "; ".join(f"{look.reference.rule.slug}: {observed(look)}" for look in between[:_TOLD])
+    return f"what it says of itself contradicts itself: {said}"
+
+
+def _fitting(examination: Examination, required: list[Look]) -> str:
+    """Name the products that what was read does fit, leaving out those of which too little is known to say so."""
+    positively = [look.division.fits for look in required if look.known and isinstance(look.reference.listed, Attribute)]
+    fitting = examination.candidates.intersection(*positively) if positively else frozenset()
+    excluded = frozenset().union(*(look.division.excluded for look in required))
+    return f"; it fits {show_set(fitting - excluded)}" if fitting - excluded else ""
 
 
 def _compared(look: Look, products: Iterable[Product]) -> str:
@@ -169,25 +182,37 @@ def _compared(look: Look, products: Iterable[Product]) -> str:
 def _why_open(examination: Examination, claim: Claim, required: list[Look], focus: tuple[Product, ...]) -> str:
     """Name the first thing that keeps the device from being confirmed."""
     ids = frozenset(product.id for product in focus)
-    short = [look for look in required if look.known and look.division.blocked & ids == ids]
+    unlisted = next(
+        (look for look in required if look.known and isinstance(look.reference.listed, Attribute) and not look.division.fits),
+        None,
+    )
+    if unlisted is not None:
+        return f"{unlisted.reference.rule.slug}: {observed(unlisted)} is listed for no product of the catalogue"
+    short = [look for look in required if look.known and ids & look.reference.having and not look.division.fits & ids]
     missing = _missing(examination, claim)
     if not short and missing:
         return missing
     if not short:
-        others = examination.candidates - claim.claimed
-        return (
-            f"not told apart from {show_set(others)}"
-            if others
-            else "what it reports and what it reaches fit different products"
-        )
-    # What falls short tells more than what is not in the catalogue.
+        return _why_nothing_falls_short(examination, claim, ids)
+    # What falls short tells more than what is reported.
     look = next((one for one in short if one.reference.rule.basis is Basis.MEASURED), short[0])
     told = _compared(look, focus)
     if look.reference.rule.reads[0] == PEER and len(examination.case.peers) < claim.peers_needed:
         return f"{told} of {claim.peers_needed} peers"
-    if look.reference.rule.basis is Basis.MEASURED:
-        return f"under-delivering: {told}"
-    return f"{told}; not in the catalogue" if isinstance(look.reference.listed, Attribute) else told
+    return f"under-delivering: {told}" if look.reference.rule.basis is Basis.MEASURED else told
+
+
+def _why_nothing_falls_short(examination: Examination, claim: Claim, ids: Products) -> str:
+    """Say what is left where all that was read fits a claimed product."""
+    others = examination.candidates - claim.claimed
+    if others:
+        return f"not told apart from {show_set(others)}"
+    if examination.by_basis.reported is not Verdict.CONFIRMED:
+        return "what it reports fits no single claimed product"
+    provable = frozenset().union(*(group.measured.provable & group.products for group in claim.groups))
+    if not ids & provable:
+        return f"the catalogue has no floors for {show_set(ids)}: nothing that it does could bear out the claim"
+    return "what it reports and measures fits; this policy asks for more"
 
 
 def _missing(examination: Examination, claim: Claim) -> str:

@@ -6,14 +6,14 @@ Comparing product by product costs tens of milliseconds for eight devices; divid
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
 from gpuaudit.appraisal.result import Effect
 from gpuaudit.appraisal.rivals import Strengths, strengths_of
-from gpuaudit.appraisal.rule import Band, Expected, Listed, OneOf, PeerBand, Rule
+from gpuaudit.appraisal.rule import Band, Expected, Listed, OneOf, PeerBand, RatioFloor, Rule
 from gpuaudit.appraisal.rules import ALL_RULES
 from gpuaudit.appraisal.threshold import Thresholds
 from gpuaudit.catalogue.compare import CatalogueIndex, comparison_key, index_catalogue
@@ -35,8 +35,9 @@ class Place(Enum):
 class Division:
     """What a known value says of each product.
 
-    `fits` gives such a value, `excluded` cannot, `blocked` neither way: the value is listed for nobody, or falls short. Who is in
-    none of the three has no reference value: nothing is said of it.
+    `fits` gives such a value, `excluded` cannot, `blocked` neither way: the value is listed for nobody, or falls short. Of several
+    values, as of the rates to several peers, some can fit a product and others exclude it. Who is in none of the three has no
+    reference value: nothing is said of it.
     """
 
     fits: Products
@@ -70,9 +71,24 @@ class RuleReference:
             return self._by_band(float(value))
         places: dict[Place, Products] = dict.fromkeys(Place, NOBODY)
         for expected, products in self.alike:
-            place = _place(expected, value, peers_needed)
-            places[place] |= products
+            if isinstance(expected, PeerBand):
+                fits, too_fast = _compare_peers(expected, value, peers_needed)
+                # A product can fit and be exceeded: enough peers lie inside, one above. What fits carries a claim, what is
+                # exceeded sheds a rival; each is the weaker for every peer that is left out.
+                for place, holds in ((Place.FITS, fits), (Place.EXCLUDED, too_fast), (Place.BLOCKED, not (fits or too_fast))):
+                    places[place] |= products if holds else NOBODY
+            else:
+                places[_place(expected, value)] |= products
         return Division(fits=places[Place.FITS], excluded=places[Place.EXCLUDED], blocked=places[Place.BLOCKED])
+
+    def divide_runs(self, values: Sequence[float], index: CatalogueIndex) -> Division:
+        """Divide the catalogue by several runs of one quantity: one run is enough to fit, and one to exclude."""
+        divisions = [self.divide(value, index, peers_needed=0) for value in values]
+        return Division(
+            fits=NOBODY.union(*(division.fits for division in divisions)),
+            excluded=NOBODY.union(*(division.excluded for division in divisions)),
+            blocked=NOBODY.union(*(division.blocked for division in divisions)),
+        )
 
     def _by_band(self, value: float) -> Division:
         outside = NOBODY.union(*(products for low, high, products in self.bands if not low <= value <= high))
@@ -134,14 +150,16 @@ def _having(known: Mapping[ProductId, Expected], catalogue: Catalogue) -> Produc
     )
 
 
-def _place(expected: Expected, value: Any, peers_needed: int) -> Place:
+def _place(expected: Expected, value: Any) -> Place:
     match expected:
         case OneOf(allowed=allowed, refused=refused):
             if value in allowed:
                 return Place.FITS
             return Place.EXCLUDED if value in refused else Place.BLOCKED
-        case PeerBand():
-            return _place_peers(expected, value, peers_needed)
+        case RatioFloor(low=low, denominator_least=least):
+            if value.value >= low:
+                return Place.FITS
+            return Place.EXCLUDED if value.denominator >= least else Place.BLOCKED
         case _:
             return Place.BLOCKED
 
@@ -154,17 +172,17 @@ def _by_listing(attribute: Attribute, value: str, index: CatalogueIndex) -> Divi
     return Division(fits=listing, excluded=having - listing, blocked=NOBODY)
 
 
-def _place_peers(expected: PeerBand, rates: tuple[float, ...], needed: int) -> Place:
-    """Say where the rates to its peers put a product.
+def _compare_peers(expected: PeerBand, peers: tuple[tuple[float, ...], ...], needed: int) -> tuple[bool, bool]:
+    """Say whether enough peers lie inside a product's band, and whether one is faster than its links.
 
     Counting peers inside the band, rather than looking for one outside, keeps the law: a peer that is left out can only make
     fewer of them.
     """
-    floor = expected.direct_floor if needed < expected.direct_board_cards else expected.floor
-    inside = sum(floor <= rate <= expected.ceiling for rate in rates)
-    bridged = sum(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates)
-    if inside + min(bridged, expected.bridges) >= needed:
-        return Place.FITS
+    floor = expected.floor_for(needed)
+    inside = sum(any(floor <= rate <= expected.ceiling for rate in rates) for rates in peers)
+    bridged = sum(any(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates) for rates in peers)
     top = expected.bridge_ceiling if expected.bridges else expected.ceiling
-    too_fast = bridged > expected.bridges or any(rate > top for rate in rates)
-    return Place.EXCLUDED if too_fast else Place.BLOCKED
+    return (
+        inside + min(bridged, expected.bridges) >= needed,
+        bridged > expected.bridges or any(rate > top for rates in peers for rate in rates),
+    )

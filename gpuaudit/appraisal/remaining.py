@@ -8,12 +8,13 @@ from gpuaudit.appraisal.claim import Claim
 from gpuaudit.appraisal.eliminate import Examination
 from gpuaudit.appraisal.reference import NOBODY, Products, RuleReference, Yardstick
 from gpuaudit.appraisal.result import Basis, Effect, Rival
+from gpuaudit.appraisal.rivals import nearest_first
 from gpuaudit.appraisal.rule import Band, PeerBand
 from gpuaudit.catalogue.model import Product
 
 
 def name_rivals(examinations: Iterable[Examination], claim: Claim, yardstick: Yardstick) -> tuple[Rival, ...]:
-    """Name the lesser rivals that no measurement excludes on every device that counts.
+    """Name the lesser rivals that no measurement excludes on every device that counts, the nearest first.
 
     Each with the bases that do exclude it everywhere, and the cheapest observation that could.
     """
@@ -23,9 +24,8 @@ def name_rivals(examinations: Iterable[Examination], claim: Claim, yardstick: Ya
     measured = frozenset.intersection(*(one.excluded_by_measurement for one in counted))
     remaining: Products = NOBODY.union(*(one.candidates for one in counted))
     products = {product.id: product for product in yardstick.catalogue.products}
-    return tuple(
-        _rival(products[rival], claim, yardstick, reported=rival not in remaining) for rival in sorted(claim.lesser - measured)
-    )
+    ordered = nearest_first(claim.lesser - measured, claim.claimed, yardstick.strengths)
+    return tuple(_rival(products[rival], claim, yardstick, reported=rival not in remaining) for rival in ordered)
 
 
 def _rival(rival: Product, claim: Claim, yardstick: Yardstick, *, reported: bool) -> Rival:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -42,6 +43,19 @@ def lesser_than(claimed: frozenset[ProductId], strengths: Strengths, fraction: f
         for product, own in strengths.items()
         if product not in claimed and any(respect in bars and value < bars[respect] for respect, value in own.items())
     )
+
+
+def nearest_first(rivals: Iterable[ProductId], claimed: frozenset[ProductId], strengths: Strengths) -> tuple[ProductId, ...]:
+    """Order rivals by how near each is to the claimed product that it resembles most; alike ones by name."""
+    return tuple(sorted(rivals, key=lambda rival: (min(_distance(strengths[rival], strengths[one]) for one in claimed), rival)))
+
+
+def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return by which factor two products differ on average, as a logarithm, over the respects in which both have a value."""
+    factors = [
+        abs(math.log(value / other[name])) for name, value in one.items() if name in other and min(value, other[name]) > 0
+    ]
+    return sum(factors) / len(factors) if factors else math.inf
 
 
 def _strengths(product: Product) -> dict[str, float]:

@@ -59,8 +59,23 @@ class PeerBand:
     bridges: int
     bridge_ceiling: float
 
+    def floor_for(self, peers_needed: int) -> float:
+        """Return the floor that holds where a claim needs so many peers."""
+        return self.direct_floor if peers_needed < self.direct_board_cards else self.floor
 
-Expected: TypeAlias = Band | Listed | OneOf | PeerBand | NoData
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioFloor:
+    """One rate is at least `low` of another, where the other is at least `denominator_least`.
+
+    Below that the card was not at work for itself, and the ratio leaves the question open.
+    """
+
+    low: float
+    denominator_least: float
+
+
+Expected: TypeAlias = Band | Listed | OneOf | PeerBand | RatioFloor | NoData
 Reference: TypeAlias = Callable[[Product, Thresholds], Expected]
 
 

@@ -41,6 +41,8 @@ class Canonical:
     most_halvings: int
     copy_working_set_bytes: Bytes
     peer_buffer_bytes: Bytes
+    host_link_buffer_bytes: Bytes
+    cache_speedup: Annotated[float, Field(gt=1)]
 
 
 @entry
@@ -83,6 +85,39 @@ class DriverShare:
 
 
 @entry
+class Knee:
+    """Up to which working set a cache shows: from `low` to `high` times the size of the L2.
+
+    Below `smallest_bytes` no task looks, so that a smaller cache than that does not show.
+    """
+
+    low: Positive
+    high: Positive
+    smallest_bytes: Bytes
+    cited: tuple[Citation, ...]
+
+
+@entry
+class Plausible:
+    """What a genuine machine's readings can be among each other; beyond it they are shown above the verdict.
+
+    Shares and factors: of the rate alone that a card keeps when all work at once; of the bandwidth that clock and width carry; by
+    which energy may differ from the power's sum; of NVML's total memory that CUDA offers; by which power and clock rise under load.
+    """
+
+    together_share: Positive
+    bandwidth_share_low: Positive
+    bandwidth_share_high: Positive
+    energy_factor: Annotated[float, Field(gt=1)]
+    moments: Annotated[int, Field(gt=1)]
+    cuda_memory_share: Positive
+    load_rise: Annotated[float, Field(gt=1)]
+    bar1_smallest_bytes: Bytes
+    windows_drivers: tuple[str, ...]
+    cited: tuple[Citation, ...]
+
+
+@entry
 class Lesser:
     """By how much a product must be lower in one respect to be a lesser rival."""
 
@@ -102,6 +137,8 @@ class Thresholds:
     peers: PeerThresholds
     lesser: Lesser
     driver_share: DriverShare
+    knee: Knee
+    plausible: Plausible
 
     def floor(self, quantity: str, product: Product) -> float:
         """Return which share of its reference value a genuine `product` reaches at least."""

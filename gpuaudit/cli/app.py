@@ -83,6 +83,9 @@ def run(arguments: list[str]) -> int:
         return int(_dispatch(arguments))
     except KeyboardInterrupt:
         return _interrupted()
+    except SystemExit:
+        # typer ends the program without a word where a pipe broke. Not stdout's: the console takes that in its stride.
+        return _failed(Exit.FAULT, f"a fault in gpuaudit {__version__}: a pipe to another process broke; this is no verdict")
     except OSError as error:
         return _failed(Exit.MACHINE, _of_machine(error))
     except Exception:  # noqa: BLE001 - the last resort: a fault of ours gets its traceback and exit status 1

@@ -9,6 +9,7 @@ from gpuaudit.cli.collect import DEFAULT_SUITE, SIMULATED_HEAD, Collection, coll
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json
 from gpuaudit.cli.options import (
+    AdversaryOption,
     BusyOption,
     FormatOption,
     KeyOption,
@@ -31,6 +32,7 @@ app = command_app()
 def attest(
     nonce: NonceOption = "",
     simulate: SimulateOption = "",
+    adversary: AdversaryOption = "",
     suite: SuiteOption = DEFAULT_SUITE,
     busy_ok: BusyOption = False,
     out: OutOption = None,
@@ -50,7 +52,7 @@ def attest(
     wanted = nonce_of(nonce)
     signer = load_signer(key, public_key)
     with claimed(folder_for(out, wanted)) as folder:
-        bundle = collect(Collection(simulate=simulate, nonce=wanted, suite=suite, busy_ok=busy_ok))
+        bundle = collect(Collection(simulate=simulate, nonce=wanted, suite=suite, busy_ok=busy_ok, adversary=adversary))
         sealed = seal_evidence(bundle, signer.signer)
         (file,) = folder.write({EVIDENCE_NAME: sealed})
     facts = {

@@ -11,7 +11,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.collect import DEFAULT_SUITE, SIMULATED_HEAD, Collection, collect, nonce_of
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json, as_table, in_prefixed
-from gpuaudit.cli.options import BusyOption, FormatOption, SimulateOption, SuiteOption
+from gpuaudit.cli.options import AdversaryOption, BusyOption, FormatOption, SimulateOption, SuiteOption
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.codec import encode
 from gpuaudit.evidence.measurement import (
@@ -37,6 +37,7 @@ _HEADER: Final = ("task", "devices", "on", "lowest", "median", "highest", "no va
 def bench(
     suite: SuiteOption = DEFAULT_SUITE,
     simulate: SimulateOption = "",
+    adversary: AdversaryOption = "",
     busy_ok: BusyOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
@@ -46,7 +47,7 @@ def bench(
 
     Exit status: 0 done, also where some measurements have no value, 2 wrong usage.
     """
-    bundle = collect(Collection(simulate=simulate, nonce=nonce_of(""), suite=suite, busy_ok=busy_ok))
+    bundle = collect(Collection(simulate=simulate, nonce=nonce_of(""), suite=suite, busy_ok=busy_ok, adversary=adversary))
     console.result(as_json(_as_plain(bundle)) if format_ is Format.JSON else _as_text(bundle))
 
 

@@ -14,6 +14,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.progress import shown_progress
 from gpuaudit.clock import WallClock
 from gpuaudit.envelope import fresh_nonce, read_nonce
+from gpuaudit.errors import UsageError
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.reading import Unknown
 from gpuaudit.workload.bench import SilentProgress
@@ -25,12 +26,16 @@ SIMULATED_HEAD: Final = "SIMULATED: this says nothing about any real machine"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What to collect: `simulate` is a spec, or empty for this machine; `nonce` is one, as `nonce_of` gives it."""
+    """What to collect: `simulate` is a spec, or empty for this machine; `nonce` is one, as `nonce_of` gives it.
+
+    `adversary` names who plays on a simulated machine, or is empty.
+    """
 
     simulate: str
     nonce: str
     suite: str
     busy_ok: bool
+    adversary: str = ""
 
 
 def nonce_of(typed: str) -> str:
@@ -47,13 +52,13 @@ def folder_for(out: Path | None, nonce: str) -> Path:
     return out if out is not None else Path(f"gpuaudit-{WallClock().now():%Y%m%dT%H%M%SZ}-{nonce[:6]}")
 
 
-def collect_identity(simulate: str) -> EvidenceBundle:
+def collect_identity(simulate: str, adversary: str = "") -> EvidenceBundle:
     """Collect what the machine says, and load nothing.
 
     Raises:
-        UsageError: There is no such simulated device.
+        UsageError: There is no such simulated device or adversary.
     """
-    with _machine(simulate) as machine:
+    with _machine(simulate, adversary) as machine:
         return _told(probe(machine, nonce=fresh_nonce(), clock=WallClock()), simulate)
 
 
@@ -61,12 +66,12 @@ def collect(collection: Collection) -> EvidenceBundle:
     """Collect what the machine says and measure what it can do, with progress on stderr.
 
     Raises:
-        UsageError: There is no such suite or simulated device.
+        UsageError: There is no such suite, simulated device or adversary.
     """
     suite = load_suite(collection.suite)
     # A simulation counts virtual seconds: minutes announced for it would not come.
     progress_shown = nullcontext(SilentProgress()) if collection.simulate else shown_progress()
-    with _machine(collection.simulate) as machine, progress_shown as progress:
+    with _machine(collection.simulate, collection.adversary) as machine, progress_shown as progress:
         bundle = attest(
             machine,
             nonce=collection.nonce,
@@ -79,9 +84,18 @@ def collect(collection: Collection) -> EvidenceBundle:
 
 
 @contextmanager
-def _machine(simulate: str) -> Iterator[Machine]:
+def _machine(simulate: str, adversary: str) -> Iterator[Machine]:
+    if adversary and not simulate:
+        raise UsageError("--adversary: expected --simulate SPEC beside it: adversaries play on simulated machines only")
     # Imported on the way that is taken: a simulation needs no torch, and a real audit no simulation.
-    if simulate:
+    if adversary:
+        from gpuaudit.simulated.adversaries.repertoire import parse_adversary, play
+        from gpuaudit.simulated.adversaries.stage import honest_stage, on_stage
+        from gpuaudit.simulated.spec import parse_spec
+
+        with on_stage(play(parse_adversary(adversary), honest_stage(parse_spec(simulate)))) as machine:
+            yield machine
+    elif simulate:
         from gpuaudit.simulated.machine import simulated_machine
         from gpuaudit.simulated.spec import parse_spec
 

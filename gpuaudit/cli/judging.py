@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from gpuaudit.appraisal.appraise import Exhibit, Question, appraise
@@ -14,14 +15,15 @@ from gpuaudit.appraisal.threshold import load_thresholds
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.cli import console
 from gpuaudit.cli.exits import Exit
-from gpuaudit.cli.format import Format
+from gpuaudit.cli.format import Format, as_json
 from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope import PredicateType, Subject, seal
 from gpuaudit.envelope.keystore import LoadedSigner
 from gpuaudit.evidence.codec import dump
-from gpuaudit.report.as_text import as_text
+from gpuaudit.report.as_text import as_brief
+from gpuaudit.report.compose import view_of_result
 from gpuaudit.tender.model import HardwareLine
-from gpuaudit.tender.parse import LoadedTender, load_tender
+from gpuaudit.tender.parse import LoadedTender, known_tenders, load_tender
 
 _EXITS = {
     Verdict.CONFIRMED: Exit.CONFIRMED,
@@ -36,6 +38,7 @@ class Terms:
     """On which terms evidence is judged. Made before any work: a misspelt tender must not cost minutes of a rented machine."""
 
     tender: LoadedTender
+    tender_name: str
     policy: LoadedPolicy
     complete: bool
     allow_simulated: bool
@@ -50,8 +53,11 @@ def read_terms(tender: str, policy: str, *, complete: bool, allow_simulated: boo
         UsageError: There is no such tender or policy, or the tender's file is at fault.
     """
     thresholds = load_thresholds()
+    loaded = load_tender(tender)
     terms = Terms(
-        tender=load_tender(tender),
+        tender=loaded,
+        # A file may take the slug of a tender that comes with gpuaudit: what was appraised is then named by its place.
+        tender_name=tender if tender in known_tenders() else f"file {loaded.place}",
         policy=load_policy(policy),
         complete=complete,
         allow_simulated=allow_simulated,
@@ -66,7 +72,7 @@ def read_terms(tender: str, policy: str, *, complete: bool, allow_simulated: boo
 
 def judge(exhibit: Exhibit, terms: Terms, *, nonce_expected: str) -> AttestationResult:
     """Appraise one machine's evidence on these terms, now."""
-    tender_file = Digest(name=terms.tender.tender.slug, sha256=terms.tender.sha256)
+    tender_file = Digest(name=terms.tender_name, sha256=terms.tender.sha256)
     question = Question(
         tender=terms.tender.tender,
         tender_file=tender_file,
@@ -89,9 +95,9 @@ def seal_result(result: AttestationResult, signer: LoadedSigner) -> bytes:
 def show(result: AttestationResult, format_: Format) -> None:
     """Print the result to stdout."""
     if format_ is Format.JSON:
-        console.result(dump(AttestationResult, result).decode())
+        console.result(as_json(json.loads(dump(AttestationResult, result))))
     else:
-        console.result(as_text(result))
+        console.result(as_brief(view_of_result(result)))
 
 
 def exit_of(result: AttestationResult) -> Exit:

@@ -34,6 +34,16 @@ SimulateOption: TypeAlias = Annotated[
     ),
 ]
 
+AdversaryOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--adversary",
+        metavar="NAME",
+        help="Who plays on the simulated machine: `renamed-as=a100-sxm4-80gb,ids`.",
+        show_default=False,
+    ),
+]
+
 SuiteOption: TypeAlias = Annotated[str, typer.Option("--suite", metavar="NAME", help="What to measure.")]
 
 BusyOption: TypeAlias = Annotated[

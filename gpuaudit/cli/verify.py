@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from gpuaudit.appraisal.result import AttestationResult
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json
 from gpuaudit.cli.options import FormatOption, KeyringOption
-from gpuaudit.envelope import Keyring, Opened, load_keyring, open_any, read_bounded
+from gpuaudit.envelope import Keyring, Opened, PredicateType, load_keyring, open_any, read_bounded
 from gpuaudit.envelope.keystore import own_keys
 from gpuaudit.errors import AuthenticityError
+from gpuaudit.evidence.bundle import Origin
+from gpuaudit.evidence.codec import decode, load
 
 app = command_app()
 
@@ -37,7 +40,7 @@ def verify(
 
 
 def _as_text(opened: Opened) -> str:
-    lines = [f"{opened.place}: authentic, {opened.predicate_type}"]
+    lines = [f"{opened.place}: authentic, {opened.predicate_type}", *_told(opened)]
     lines += [f"signed by    {signer.keyid} ({signer.ownership} key, {signer.place})" for signer in opened.signers]
     lines += [f"not checked  {keyid} (signed too, not in the keyring)" for keyid in opened.strangers]
     lines += [f"subject      {subject.name} sha256:{subject.sha256}" for subject in opened.subjects]
@@ -45,10 +48,30 @@ def _as_text(opened: Opened) -> str:
     return "\n".join(lines)
 
 
+def _told(opened: Opened) -> list[str]:
+    """Say what a signature does not: that the evidence is simulated or a capture, and what a result's verdict is."""
+    about = _about(opened)
+    origin = about.get("origin", Origin.HARDWARE.value)
+    mark = [] if origin == Origin.HARDWARE else [f"{origin.upper()}: signed, and no evidence of any hardware"]
+    return [*mark, *(f"{name:<12} {value}" for name, value in about.items())]
+
+
+def _about(opened: Opened) -> dict[str, str]:
+    match opened.predicate_type:
+        case PredicateType.EVIDENCE:
+            return {"origin": decode(opened.predicate, place=opened.place).origin.value}
+        case PredicateType.RESULT:
+            result = load(AttestationResult, opened.predicate, place=opened.place)
+            return {"origin": result.origin.value, "verdict": result.verdict.value, "accepted": str(result.accepted).lower()}
+        case _:
+            return {}
+
+
 def _as_plain(opened: Opened) -> dict[str, object]:
     return {
         "authentic": True,
         "predicateType": opened.predicate_type.value,
+        **_about(opened),
         "signedBy": [
             {"keyid": signer.keyid, "ownership": signer.ownership.value, "place": signer.place} for signer in opened.signers
         ],

@@ -13,7 +13,7 @@ from gpuaudit.envelope.nonce import is_nonce, nonce_digest
 from gpuaudit.envelope.statement import PredicateType, Subject
 from gpuaudit.errors import AuthenticityError
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
-from gpuaudit.evidence.codec import decode, dump, encode, load
+from gpuaudit.evidence.codec import dump, encode, load, load_checked
 from gpuaudit.evidence.record import record
 
 _NONCE: Final = "nonce"
@@ -79,7 +79,8 @@ def open_evidence(data: bytes, keyring: Keyring, *, place: str) -> OpenedEvidenc
         AuthenticityError: It is not sealed evidence, or was changed after it was signed.
     """
     opened = open_sealed(data, keyring, PredicateType.EVIDENCE, place=place)
-    bundle = decode(opened.predicate, place=place)
+    # The whole statement was read strictly when it was opened; its predicate need not be once more.
+    bundle = load_checked(EvidenceBundle, opened.predicate, place=place)
     if not is_nonce(bundle.nonce) or opened.subjects != (_subject(bundle.nonce),):
         raise AuthenticityError(f"{place}: signed, but its subject is not the nonce that the evidence carries")
     return OpenedEvidence(bundle=bundle, envelope=opened)

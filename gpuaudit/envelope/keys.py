@@ -92,6 +92,15 @@ def read_public_keys(path: Path) -> tuple[SSlibKey, ...]:
     return tuple(_public_key(block, str(path)) for block in blocks)
 
 
+def parse_public_key(pem: bytes, *, place: str) -> SSlibKey:
+    """Read a public key that somebody sent, in PEM.
+
+    Raises:
+        UsageError: It is not one, or of a kind that we do not accept.
+    """
+    return _public_key(pem, place)
+
+
 def read_private_key(path: Path, *, ask: PassphraseAsker) -> CryptoSigner:
     """Read a PKCS#8 PEM file that nobody else can read.
 

@@ -73,6 +73,15 @@ def load(kind: type[T], data: bytes, *, place: str) -> T:
         AuthenticityError: The bytes are not strict JSON, or do not fit `kind`.
     """
     strict_json(data, place=place)
+    return load_checked(kind, data, place=place)
+
+
+def load_checked(kind: type[T], data: bytes, *, place: str) -> T:
+    """Do as `load`, for bytes that `strict_json` has been through already, such as a part of a larger text.
+
+    Raises:
+        AuthenticityError: The bytes do not fit `kind`.
+    """
     try:
         return _adapter(kind).validate_json(data, strict=True, context=SeriesBudget())
     except ValidationError as error:

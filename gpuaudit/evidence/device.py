@@ -7,10 +7,16 @@ means is for the appraisal. Field names follow NVML's functions.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from gpuaudit.evidence.reading import Reading
 from gpuaudit.evidence.record import record
 from gpuaudit.units import Bytes, Megahertz, Milliwatts
+
+# Sixteen times the largest server sold; what a library may claim beyond it is not read, and not appraised.
+DEVICES_MAX: Final = 256
 
 
 class MigMode(StrEnum):
@@ -182,4 +188,4 @@ class NvmlEvidence:
     cuda_driver_version: Reading[int]
     confidential_compute_feature: Reading[int]
     device_count: Reading[int]
-    devices: tuple[DeviceEvidence, ...]
+    devices: Annotated[tuple[DeviceEvidence, ...], Field(max_length=DEVICES_MAX)]

@@ -1,88 +1,89 @@
-"""The result as text: short, quotable, the same in a pipe as on a terminal."""
+"""A view as text: no colour, at most 80 columns, the same in a pipe as on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+import sys
+from collections.abc import Iterator, Sequence
+from textwrap import TextWrapper
+from typing import Final
 
-from gpuaudit.appraisal.result import AttestationResult, ByBasis, DeviceStanding, LineResult, Rival, Verdict
+from gpuaudit.report.view import Block, Commands, Facts, Listing, Picture, Section, Table, View
 
-_MARKS = {"simulated": "SIMULATED", "capture": "CAPTURE"}
-_RIVALS_SHOWN = 6
-_NOTICES_SHOWN = 8
-
-
-def as_text(result: AttestationResult) -> str:
-    """Write the verdict, why, each line and basis, what remains, and what would settle it.
-
-    Strings from evidence and tender are written as they are: whoever prints them escapes control characters.
-    """
-    return "\n".join(_lines(result))
+_WIDTH: Final = 80
+_BRIEF: Final = 8
+_INDENT: Final = "  "
+_GAP: Final = "  "
 
 
-def _lines(result: AttestationResult) -> Iterator[str]:
-    mark = _MARKS.get(result.origin.value)
-    stamp = f"  *** {mark} ***" if mark else ""
-    yield f"{result.verdict.value.upper()}{stamp}  {result.tender.name}: {result.tender_title}"
-    yield result.headline
-    if result.verdict is Verdict.CONFIRMED and not result.accepted:
-        yield f"Not accepted: the evidence is {result.origin.value}, and no claim about hardware can rest on it."
+def as_text(view: View) -> str:
+    """Write everything that the view holds."""
+    return "\n".join((*_head(view), *(line for section in view.sections for line in _section(section, sys.maxsize))))
+
+
+def as_brief(view: View) -> str:
+    """Write the verdict, why, each line, what is odd or not covered, and what it rests on; what is cut short says so."""
+    brief = (section for section in view.sections if section.brief)
+    return "\n".join((*_head(view), *(line for section in brief for line in _section(section, _BRIEF))))
+
+
+def _head(view: View) -> Iterator[str]:
+    stamp = f"  *** {view.stamp} ***" if view.stamp else ""
+    yield from _wrapped(f"{view.verdict.upper()}{stamp}  {view.tender}: {view.title}")
+    for told in (view.headline, *view.remarks):
+        yield from _wrapped(told)
+
+
+def _section(section: Section, most: int) -> Iterator[str]:
     yield ""
-    for line in result.lines:
-        yield from _line(line)
-    yield from _section("odd, without moving the verdict", _shorten(result.notices, _NOTICES_SHOWN))
-    yield from _section("not covered", result.coverage)
-    yield from _section("rests on", _foundations(result))
+    yield from _wrapped(section.title)
+    for block in section.blocks:
+        yield from _block(block, most)
 
 
-def _line(line: LineResult) -> Iterator[str]:
-    yield f"line {line.id}: {line.verdict.value}: {line.reason}"
-    yield f'  "{line.text}"'
-    if line.verdict is not Verdict.OUT_OF_SCOPE:
-        yield f"  {_bases(line.by_basis)}"
-    for (verdict, reason, name), group in groupby(line.devices, key=lambda one: (one.verdict, one.reason, one.name)):
-        yield f"  {_devices(tuple(group))}  {name}  {verdict.value}: {reason}"
-    yield from _rivals(line.rivals)
-    yield ""
+def _block(block: Block, most: int) -> Iterator[str]:
+    match block:
+        case Facts(items=facts):
+            for fact in facts:
+                yield from _wrapped(f"{fact.label}: {fact.value}", _INDENT)
+        case Listing(items=items):
+            for item in items[:most]:
+                yield from _wrapped(item, _INDENT)
+            yield from _hidden(len(items) - most)
+        case Commands(items=items):
+            # Never broken: they are to be typed as they are.
+            yield from (f"{_INDENT}$ {item}" for item in items)
+        case Table(caption=caption, header=header, rows=rows):
+            yield from _wrapped(f"{caption}:", _INDENT)
+            yield from _table(header, rows[:most])
+            yield from _hidden(len(rows) - most)
+        case Picture(caption=caption, alternative=alternative):
+            yield from _wrapped(f"{caption}: {alternative}", _INDENT)
 
 
-def _bases(by_basis: ByBasis) -> str:
-    return (
-        f"reported: {by_basis.reported.value}; measured: {by_basis.measured.value}; "
-        f"challenged: {by_basis.challenged.value}; endorsed: {by_basis.endorsed.value}"
+def _hidden(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"{_INDENT}and {count} more; gpuaudit report shows all"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Write columns where they fit, and one paragraph for each row where they do not."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    if len(2 * _INDENT) + sum(widths) + len(_GAP) * (len(widths) - 1) <= _WIDTH:
+        for row in (header, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield f"{2 * _INDENT}{_GAP.join(cells)}".rstrip()
+        return
+    for row in rows:
+        first = row[0] if row[0].startswith(header[0]) else f"{header[0]} {row[0]}"
+        named = (f"{name} {cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell)
+        yield from _wrapped(f"{first}: {'; '.join(named)}", 2 * _INDENT)
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    wrapper = TextWrapper(
+        width=_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}{_INDENT}" if indent else "",
+        break_on_hyphens=False,
     )
-
-
-def _devices(devices: tuple[DeviceStanding, ...]) -> str:
-    if len(devices) == 1:
-        return devices[0].subject
-    return f"{devices[0].subject} to {devices[-1].subject.rsplit(' ', 1)[-1]}"
-
-
-def _rivals(rivals: tuple[Rival, ...]) -> Iterator[str]:
-    for rival in rivals[:_RIVALS_SHOWN]:
-        basis = " and ".join(one.value for one in rival.excluded_by)
-        state = f"excluded by {basis} only" if basis else "not excluded"
-        settle = f"{rival.observation} would tell" if rival.observation else "no measurement of one card tells"
-        yield f"  rival {rival.product}: {state}; {settle}"
-    if len(rivals) > _RIVALS_SHOWN:
-        yield f"  and {len(rivals) - _RIVALS_SHOWN} more rivals, listed in the JSON"
-
-
-def _section(title: str, items: Iterable[str]) -> Iterator[str]:
-    listed = tuple(items)
-    if listed:
-        yield f"{title}:"
-        yield from (f"  {item}" for item in listed)
-
-
-def _shorten(items: tuple[str, ...], most: int) -> tuple[str, ...]:
-    hidden = len(items) - most
-    return items if hidden <= 0 else (*items[:most], f"and {hidden} more, listed in the JSON")
-
-
-def _foundations(result: AttestationResult) -> Iterator[str]:
-    for evidence in result.evidence:
-        signers = ", ".join(evidence.signed_by) or "nobody: unsigned"
-        yield f"evidence sha256:{evidence.file.sha256}, {evidence.started_at} to {evidence.finished_at}, signed by {signers}"
-    yield f"tender sha256:{result.tender.sha256}; policy {result.policy}; catalogue {result.catalogue_version}"
+    return wrapper.wrap(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gpuaudit.attester.nvml.codes import refusal
@@ -18,6 +19,7 @@ from gpuaudit.workload.bench import Progress, Target
 from gpuaudit.workload.plan import steps_for
 from gpuaudit.workload.progress import Tracker
 from gpuaudit.workload.sampling import Terms, measure
+from gpuaudit.workload.shrunk import Shrunk
 from gpuaudit.workload.subjects import busy_reading, measurement_of, not_sampled, subjects_of
 from gpuaudit.workload.suite import Scope, Spec, Step, Suite, task_of
 from gpuaudit.workload.telemetry import series_of
@@ -33,8 +35,17 @@ _SERIES_OF: Final = {
     "nvmlDeviceGetCurrentClocksEventReasons": ("throttle_reasons_mask",),
     "nvmlDeviceGetUtilizationRates": ("gpu_utilization_percent",),
     "nvmlDeviceGetPcieThroughput": ("pcie_transmit_kilobytes_per_second", "pcie_receive_kilobytes_per_second"),
-    "nvmlDeviceGetComputeRunningProcesses_v3": ("process_count",),
+    "nvmlDeviceGetComputeRunningProcesses_v2": ("process_count",),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """One run of one suite."""
+
+    suite: Suite
+    targets: Sequence[Target]
+    shrunk: Shrunk
 
 
 class SimulatedBench:
@@ -81,19 +92,19 @@ class SimulatedBench:
         if not targets:
             return ()
         tracker = Tracker(progress, suite, len(targets))
+        course = _Course(suite=suite, targets=targets, shrunk=Shrunk(suite))
         measurements: list[Measurement] = []
         for step in steps_for(suite, len(targets)):
             for spec in step.tasks:
                 tracker.task(step)
                 measurements += [
-                    self._measurement(suite, step, spec, subjects, targets) for subjects in subjects_of(step, spec, targets)
+                    self._measurement(course, step, spec, subjects) for subjects in subjects_of(step, spec, targets)
                 ]
         tracker.done()
         return tuple(measurements)
 
-    def _measurement(
-        self, suite: Suite, step: Step, spec: Spec, subjects: tuple[Target, ...], targets: Sequence[Target]
-    ) -> Measurement:
+    def _measurement(self, course: _Course, step: Step, spec: Spec, subjects: tuple[Target, ...]) -> Measurement:
+        suite = course.suite
         blank = task_of(spec, free_bytes=Bytes(0), backend=_BACKEND)
         refusal = self._refusal(suite, subjects)
         if refusal is not None:
@@ -103,13 +114,14 @@ class SimulatedBench:
         accelerator = SimulatedAccelerator(
             cards[0],
             reported_bytes=first.reported.physical.memory_bytes,
-            sharers=self._sharers(step, first, targets),
+            sharers=self._sharers(step, first, course.targets),
             others=cards[1:],
         )
         cards[0].rest(_BETWEEN_TASKS_SECONDS)
         task = task_of(spec, free_bytes=accelerator.free_bytes(), backend=_BACKEND)
         terms = Terms(sampling=suite.sampling, budget_seconds=step.budget_seconds, least_seconds=step.least_seconds)
-        task, samples = measure(accelerator, task, terms, ready=_at_once)
+        done, samples = measure(accelerator, task, terms, ready=_at_once)
+        task, samples = course.shrunk.admit(step, subjects, task, done, samples)
         too_hot = self._refusal(suite, subjects)
         if too_hot is not None:
             samples = too_hot

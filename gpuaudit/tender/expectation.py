@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -50,6 +51,8 @@ def implied_price(tender: Tender, line: HardwareLine) -> ImpliedPrice:
         return NotDerivable(reason="; ".join(gaps))
     dollars = sum(_dollars(money) for money in tender.money)
     gpu_hours = _gpus(line) * line.period.months * HOURS_PER_MONTH
+    if not (math.isfinite(dollars) and math.isfinite(gpu_hours) and gpu_hours > 0 and math.isfinite(dollars / gpu_hours)):
+        return NotDerivable(reason="the numbers are too large or too small for a price")
     return PerGpuHour(dollars_per_gpu_hour=dollars / gpu_hours, dollars=dollars, gpu_hours=gpu_hours)
 
 

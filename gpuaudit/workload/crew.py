@@ -29,6 +29,7 @@ from gpuaudit.workload.process import WorkerProcess
 from gpuaudit.workload.suite import Limits
 
 _POLL_SECONDS: Final = 0.1
+_LEAVE_SECONDS: Final = 2.0
 # A worker that has died twice on a device will die again; the run is billed by the minute.
 _MOST_STARTS: Final = 3
 # After these, the CUDA context of a process answers nothing any more.
@@ -90,12 +91,16 @@ class Crew:
             seat.worker = WorkerProcess(seat.device)
             starting.append(position)
         for position, answer in self._answers(starting, self._limits.start_seconds).items():
-            if isinstance(answer, Failed):
-                unknown = Unknown(reason=answer.reason, source=Source.WORKLOAD, detail=answer.detail)
-                self._drop(position, unknown, final=True)
-                failed[position] = unknown
-            elif isinstance(answer, Unknown):
-                failed[position] = answer
+            match answer:
+                case Opened():
+                    continue
+                case Failed():
+                    failed[position] = Unknown(reason=answer.reason, source=Source.WORKLOAD, detail=answer.detail)
+                    self._drop(position, failed[position], final=True)
+                case Unknown():
+                    failed[position] = answer
+                case _:
+                    failed[position] = self._out_of_turn(position, answer)
         return failed
 
     def describe(self, position: int) -> TorchEvidence | Unknown:
@@ -205,7 +210,8 @@ class Crew:
         seat = self._seats[position]
         if seat.worker is None:
             return _NEVER_STARTED
-        ended = seat.worker.end()
+        # A worker closes its end a moment before it is gone, and only then is it known how it ended.
+        ended = seat.worker.end(patience_seconds=_LEAVE_SECONDS)
         seat.worker = None
         seat.ended = ended
         return ended

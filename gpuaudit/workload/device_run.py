@@ -16,6 +16,7 @@ from gpuaudit.workload.crew import Crew
 from gpuaudit.workload.messages import HOST, InGroup, Measure, Measured, Partners, Single, WithPeer
 from gpuaudit.workload.plan import steps_for
 from gpuaudit.workload.progress import Tracker
+from gpuaudit.workload.shrunk import Shrunk
 from gpuaudit.workload.subjects import busy_reading, measurement_of, not_sampled, subjects_of
 from gpuaudit.workload.suite import Scope, Spec, Step, Suite, task_of
 from gpuaudit.workload.telemetry import Recorder, Sampler
@@ -42,6 +43,7 @@ class DeviceRun:
         self._targets = tuple(targets)
         self._folder = folder
         self._meetings = 0
+        self._shrunk = Shrunk(suite)
         # The last seat opens no device of its own: it works between pairs, so that no other worker touches a second device.
         self._pair_seat = len(self._targets)
         self._crew = Crew([*(target.uuid for target in targets), HOST], suite.limits, alarm=self._too_hot)
@@ -120,14 +122,15 @@ class DeviceRun:
 
     def _measurement(self, step: Step, spec: Spec, subjects: tuple[int, ...], result: Measured | Unknown) -> Measurement:
         targets = [self._targets[position] for position in subjects]
+        planned = task_of(spec, free_bytes=Bytes(0), backend=_BACKEND)
         if isinstance(result, Unknown):
-            task = task_of(spec, free_bytes=Bytes(0), backend=_BACKEND)
-            return measurement_of(step, task, targets, result, not_sampled(result))
-        return measurement_of(step, result.task, targets, result.samples, self._telemetry(step, subjects, result))
+            return measurement_of(step, planned, targets, result, not_sampled(result))
+        task, samples = self._shrunk.admit(step, targets, planned, result.task, result.samples)
+        if isinstance(samples, Unknown) or not step.telemetry:
+            return measurement_of(step, task, targets, samples, not_sampled(samples))
+        return measurement_of(step, task, targets, samples, self._telemetry(subjects, result))
 
-    def _telemetry(self, step: Step, subjects: tuple[int, ...], result: Measured) -> Reading[Telemetry]:
-        if isinstance(result.samples, Unknown) or not step.telemetry:
-            return not_sampled(result.samples)
+    def _telemetry(self, subjects: tuple[int, ...], result: Measured) -> Reading[Telemetry]:
         if len(subjects) > 1:
             return _OF_SEVERAL
         return self._recorders[subjects[0]].between(result.began, result.ended)

@@ -35,6 +35,7 @@ def plan(suite: Suite, device_count: int) -> tuple[PlannedStep, ...]:
     """
     start = Seconds(suite.expected.start_seconds)
     return (
+        PlannedStep(name="start a process, load torch and ask what it sees", measurements=0, seconds=start),
         PlannedStep(name="start a process per device and load torch", measurements=0, seconds=start),
         *(_planned(suite, step, device_count) for step in steps_for(suite, device_count)),
     )

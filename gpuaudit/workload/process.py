@@ -69,26 +69,35 @@ class WorkerProcess:
         """Return the whole lines that have come since the last call.
 
         Raises:
-            EOFError: The worker has closed its end: it is over.
+            EOFError: The worker has closed its end, and nothing is left to return: it is over.
         """
-        while True:
+        closed = False
+        while not closed:
             try:
                 chunk = os.read(self._receive, _PIPE_BYTES)
             except BlockingIOError:
                 break
-            if not chunk:
-                raise EOFError
             self._pending += chunk
+            closed = not chunk
         *whole, self._pending = self._pending.split(b"\n")
+        if closed and not whole:
+            raise EOFError
         return tuple(whole)
 
-    def end(self) -> Unknown:
-        """Kill the worker with all that it started, wait for it, and return how it had ended before that, if it had."""
-        ended_by_itself = self._process.poll() is not None
-        try:
+    def end(self, *, patience_seconds: float = 0.0) -> Unknown:
+        """Kill the worker with all that it started, and wait for it.
+
+        Args:
+            patience_seconds: How long to let it end by itself before.
+
+        Returns:
+            How it ended.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_seconds)
+        ended_by_itself = self._process.returncode is not None
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            ended_by_itself = True
         self._process.wait(_WAIT_SECONDS)
         os.close(self._commands)
         os.close(self._receive)

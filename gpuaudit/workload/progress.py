@@ -12,8 +12,8 @@ class Tracker:
     """Tells a `Progress` where in the plan a run is."""
 
     def __init__(self, progress: Progress, suite: Suite, device_count: int) -> None:
-        """Begin at the start of the plan for `device_count` devices."""
-        start, *steps = plan(suite, device_count)
+        """Begin with the start of the workers for `device_count` devices; torch has been asked what it sees by then."""
+        _asked, start, *steps = plan(suite, device_count)
         self._progress = progress
         self._behind = 0.0
         self._whole = start.seconds + sum(step.seconds for step in steps)

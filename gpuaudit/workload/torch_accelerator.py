@@ -71,6 +71,8 @@ def open_cuda(uuids: tuple[str, ...]) -> TorchAccelerator:
         for first, second in itertools.permutations(indices, 2):
             if not torch.cuda.can_device_access_peer(first, second):
                 raise NotMeasurableError(Reason.NOT_SUPPORTED, f"{uuids[0]} and {uuids[1]} cannot reach each other's memory")
+        # Else stray work would open a context on device 0, beside the worker that measures there.
+        torch.cuda.set_device(indices[0])
         devices = tuple(torch.device("cuda", index) for index in indices)
         return TorchAccelerator(
             devices, CudaRuntime(torch.cuda, indices), capability=torch.cuda.get_device_capability(indices[0])
@@ -156,7 +158,7 @@ class TorchAccelerator:
         return self._devices[0], self._runtime
 
     def prepare(self, task: Task, *, rotation_bytes: Bytes) -> TorchKernel:
-        """Allocate the operands of `task`, fill them with random content and run one pass.
+        """Allocate the operands of `task` and fill them with random content.
 
         Raises:
             NotMeasurableError: The device lacks the type or the link, or has too little memory.
@@ -312,6 +314,9 @@ class TorchAccelerator:
             (self._bytes(task.buffer_bytes, source), self._bytes(task.buffer_bytes, sink))
             for source, sink in ((first, second), (second, first))
         ]
+
+        # The second device fills its buffers on a stream of its own, for which the lanes of the first do not wait.
+        runtime.finish([])
 
         def there() -> object:
             return pairs[0][1].copy_(pairs[0][0], non_blocking=True)

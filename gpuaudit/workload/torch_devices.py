@@ -72,7 +72,7 @@ def _device(cuda: Any, index: int) -> TorchDevice:
 
 def _bus_id(properties: Any) -> str:
     """Return the bus id as NVML writes it."""
-    return f"{properties.pci_domain_id:08X}:{properties.pci_bus_id:02X}:{properties.pci_device_id:02X}.0"
+    return f"{properties.pci_domain_id:08x}:{properties.pci_bus_id:02x}:{properties.pci_device_id:02x}.0"
 
 
 def _uuid(properties: Any) -> str:

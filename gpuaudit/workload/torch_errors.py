@@ -23,6 +23,7 @@ _WORDS: Final = (
     ("not supported", Reason.NOT_SUPPORTED),
     ("only supported", Reason.NOT_SUPPORTED),
     ("not compiled with", Reason.NOT_SUPPORTED),
+    ("doesn't have nccl built in", Reason.NOT_SUPPORTED),
     ("requires a cuda", Reason.NOT_SUPPORTED),
     ("permission", Reason.NO_PERMISSION),
     ("timed out", Reason.TIMED_OUT),

@@ -13,10 +13,11 @@ from gpuaudit.appraisal.eliminate import Examination
 from gpuaudit.appraisal.reference import Yardstick
 from gpuaudit.appraisal.result import Verdict
 from gpuaudit.evidence.bundle import EvidenceBundle
-from gpuaudit.evidence.measurement import Measurement
+from gpuaudit.evidence.measurement import Measurement, PeerTask
 from gpuaudit.evidence.reading import Known, Reason, Source, Unknown
+from gpuaudit.units import Seconds
 from tests.appraisal.claims import examined
-from tests.appraisal.machines import bundle, device, machine, measurements, nvml, with_device
+from tests.appraisal.machines import bundle, device, machine, measurements, with_device
 
 EXAMPLES = 20_000
 CLAIMS = ("A100", "H100", "a100-sxm4-80gb", "A800", "H200", "T4")
@@ -139,10 +140,42 @@ def test_the_law_is_about_something(yardstick: Yardstick) -> None:
     assert verdict(bundle(honest.nvml.devices), yardstick, "A100", 2) is Verdict.INCONCLUSIVE
 
 
-def test_the_second_measurement_of_a_task_cannot_be_chosen(yardstick: Yardstick) -> None:
-    card = device(yardstick.catalogue.product("a100-sxm4-80gb"), 0)
-    fast = measurements((card,), (yardstick.catalogue.product("h100-sxm5-80gb"),), yardstick)
-    slow = measurements((card,), (yardstick.catalogue.product("a100-sxm4-80gb"),), yardstick)
-    both = bundle((card,), (*fast, *slow))
-    assert verdict(both, yardstick, "A100", 1) is not Verdict.CONFIRMED
-    assert nvml(1).value == 1
+def test_a_second_run_gives_nothing_that_leaving_one_out_would_not(yardstick: Yardstick) -> None:
+    catalogue = yardstick.catalogue
+    card = device(catalogue.product("a100-sxm4-80gb"), 0)
+    fast = measurements((card,), (catalogue.product("h100-sxm5-80gb"),), yardstick)
+    own = measurements((card,), (catalogue.product("a100-sxm4-80gb"),), yardstick)
+    slow = measurements((card,), (catalogue.product("t4"),), yardstick)
+    assert verdict(bundle((card,), fast), yardstick, "A100", 1) is not Verdict.CONFIRMED
+    assert verdict(bundle((card,), (*fast, *slow)), yardstick, "A100", 1) is not Verdict.CONFIRMED
+    for runs in ((*fast, *own), (*own, *fast)):
+        assert verdict(bundle((card,), runs), yardstick, "A100", 1) is verdict(bundle((card,), own), yardstick, "A100", 1)
+
+
+def test_a_device_that_joins_two_others_cannot_be_left_out_to_confirm(yardstick: Yardstick) -> None:
+    # The third has the UUID of the first and the bus id of the second: merging all three would make its absence worth something.
+    honest = machine(yardstick, *["a100-sxm4-80gb"] * 3)
+    first, second, _ = honest.nvml.devices
+    joined = with_device(honest, 2, identity={"uuid": first.identity.uuid}, pci={"bus_id": second.pci.bus_id})
+    without = replace(joined, nvml=replace(joined.nvml, devices=joined.nvml.devices[:2]))
+    assert verdict(without, yardstick, "A100", 2) is Verdict.CONFIRMED
+    assert verdict(joined, yardstick, "A100", 2) is Verdict.CONFIRMED
+
+
+def test_a_slower_peer_cannot_be_left_out_to_shed_a_rival(yardstick: Yardstick) -> None:
+    named, cards = "A100", 2
+    evidence = machine(yardstick, *["a100-sxm4-80gb"] * 4)
+    slowed = tuple(_slow_peer(one) if number % 2 else one for number, one in enumerate(evidence.measurements))
+    full = replace(evidence, measurements=slowed)
+    bases = [one.by_basis.measured for one in examined(full, yardstick, named, cards=cards)]
+    fewer = replace(full, measurements=tuple(one for one in slowed if one not in map(_slow_peer, evidence.measurements)))
+    for before, after in zip(bases, examined(fewer, yardstick, named, cards=cards), strict=True):
+        assert before is Verdict.CONFIRMED or after.by_basis.measured is not Verdict.CONFIRMED
+
+
+def _slow_peer(one: Measurement) -> Measurement:
+    """The same copy between two cards, at the rate of an A800's links."""
+    if not isinstance(one.task, PeerTask) or isinstance(one.samples, Unknown):
+        return one
+    slow = replace(one.samples.value, seconds=tuple(Seconds(second * 1.4) for second in one.samples.value.seconds))
+    return replace(one, samples=replace(one.samples, value=slow))

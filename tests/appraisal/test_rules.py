@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from gpuaudit.appraisal.amount import Ratio
+from gpuaudit.appraisal.derived import KNEE, PER_CORE_CLOCK
 from gpuaudit.appraisal.reference import RuleReference, Yardstick
 from gpuaudit.appraisal.result import Effect
-from gpuaudit.appraisal.rule import Band, OneOf, PeerBand
+from gpuaudit.appraisal.rule import Band, OneOf, PeerBand, RatioFloor
 from gpuaudit.appraisal.rules import ALL_RULES
 from gpuaudit.appraisal.rules.manual import HEADINGS, manuals
 from gpuaudit.catalogue.model import Attribute, Listing
@@ -19,6 +21,17 @@ from tests.appraisal.machines import device
 
 FACTS = Path(__file__).parents[2] / "../shared/facts/accelerators.json"
 SLUGS = [rule.slug for rule in ALL_RULES]
+QUANTITIES = {
+    "gemm-bf16",
+    "gemm-fp16",
+    "gemm-fp64",
+    "copy",
+    "peer-both-ways",
+    "capacity",
+    "host-to-device",
+    KNEE,
+    PER_CORE_CLOCK,
+}
 
 
 def reference(yardstick: Yardstick, slug: str) -> RuleReference:
@@ -37,7 +50,9 @@ def inside(one: RuleReference, product: str, yardstick: Yardstick) -> Any:
         case OneOf(allowed=allowed):
             return min(allowed)
         case PeerBand(floor=floor, ceiling=ceiling):
-            return ((floor + ceiling) / 2,) * 8
+            return (((floor + ceiling) / 2,),) * 8
+        case RatioFloor(low=low, denominator_least=least):
+            return Ratio(numerator=2 * low * least, denominator=least)
         case _:
             raise AssertionError(one.rule.slug)
 
@@ -79,7 +94,7 @@ def test_what_a_rule_reads_exists(slug: str, yardstick: Yardstick) -> None:
             for part in reads.split("."):
                 value = getattr(value, part)
         else:
-            assert reads.removeprefix("gemm-") in {"bf16", "fp16", "fp64", "copy", "peer-both-ways", "capacity"}
+            assert reads in QUANTITIES
 
 
 @pytest.mark.parametrize("manual", manuals(), ids=lambda manual: manual.slug)
@@ -147,6 +162,8 @@ def _foreign(one: RuleReference, victim: str, yardstick: Yardstick) -> Any:
         case OneOf(refused=refused):
             return min(refused) if refused else "enabled"
         case PeerBand(ceiling=ceiling):
-            return (ceiling * 2,) * 8
+            return ((ceiling * 2,),) * 8
+        case RatioFloor(low=low, denominator_least=least):
+            return Ratio(numerator=low * least / 2, denominator=least)
         case _:
             raise AssertionError(one.rule.slug)

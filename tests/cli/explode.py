@@ -21,6 +21,7 @@ ENDS: dict[str, BaseException] = {
     "unknown-signer": CouldNotAuthenticateError("it cannot be"),
     "machine": MachineError("it cannot be"),
     "full-disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "some/file"),
+    "broken-pipe": BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)),
     "fault": ZeroDivisionError("our own mistake"),
     "ctrl-c": KeyboardInterrupt(),
     "end-of-input": EOFError(),

@@ -33,6 +33,7 @@ def explode(monkeypatch: pytest.MonkeyPatch) -> None:
         ("unknown-signer", Exit.NOT_AUTHENTIC),
         ("machine", Exit.MACHINE),
         ("full-disk", Exit.MACHINE),
+        ("broken-pipe", Exit.FAULT),
         ("fault", Exit.FAULT),
         ("ctrl-c", Exit.INTERRUPTED),
         ("end-of-input", Exit.INTERRUPTED),

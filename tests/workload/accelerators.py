@@ -39,6 +39,9 @@ def noisy(seconds: float, spread: float, *, seed: int = 1) -> Callable[[int], fl
     return lambda _: seconds * (1 + generator.gauss(0, spread))
 
 
+_A_MILLISECOND = always(0.001)
+
+
 class ChosenKernel:
     def __init__(self, owner: ChosenAccelerator, task: Task) -> None:
         self.owner = owner
@@ -67,7 +70,7 @@ class ChosenAccelerator:
 
     def __init__(
         self,
-        seconds: Callable[[int], float] = always(0.001),
+        seconds: Callable[[int], float] = _A_MILLISECOND,
         *,
         per_flop: float = 0.0,
         fails_at: int = -1,

@@ -197,9 +197,9 @@ class StandInCuda:
         ]
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, cuda: StandInCuda) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._cuda = cuda
 
     @override

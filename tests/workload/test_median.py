@@ -40,7 +40,7 @@ def test_its_confidence_is_at_least_95_percent_and_the_next_narrower_one_has_les
     lower, upper = median_interval(values)
 
     def confidence(first: int, last: int) -> float:
-        return sum(math.comb(count, below) for below in range(first + 1, last + 1)) / 2**count
+        return sum(math.comb(count, below) for below in range(first + 1, last + 1)) / math.pow(2, count)
 
     assert confidence(int(lower), int(upper)) >= 0.95
     assert confidence(int(lower) + 1, int(upper) - 1) < 0.95
@@ -58,3 +58,20 @@ def test_too_few_runs_have_no_interval(count: int) -> None:
     assert half_width_relative([1.0] * count) == 1.0
     with pytest.raises(ValueError, match="at least 6"):
         median_interval([1.0] * count)
+
+
+def test_a_device_that_slows_down_evenly_is_not_called_steady() -> None:
+    """A card that warms up: two levels, each as steady as can be."""
+    slowing = [1.0 + 0.0001 * each for each in range(10)] + [1.05 + 0.0001 * each for each in range(10)]
+    assert half_width_relative(slowing) > 0.02
+    assert half_width_relative(slowing[:10]) < 0.001
+
+
+def test_drift_seldom_widens_the_interval_of_independent_runs() -> None:
+    generator = random.Random(3)
+    widened = 0
+    for _ in range(500):
+        values = [generator.gauss(1, 0.01) for _ in range(25)]
+        lower, upper = median_interval(values)
+        widened += half_width_relative(values) > (upper - lower) / 2 / statistics.median(values) * 1.0001
+    assert widened / 500 < 0.12

@@ -80,9 +80,9 @@ def test_what_follows_waits_for_both_lanes(cuda: StandInCuda) -> None:
 def test_lanes_do_not_wait_for_each_other() -> None:
     """Else two directions would take turns, and a link would seem half as fast both ways."""
     cuda = StandInCuda()
-    with pytest.raises(MisuseError, match="did not wait"), cuda.watching():
-        runtime = CudaRuntime(cuda, (0,))
-        shared = torch.zeros(4)
+    runtime = CudaRuntime(cuda, (0,))
+    shared = torch.zeros(4)
+    with cuda.watching(), pytest.raises(MisuseError, match="did not wait"):
         runtime.at_once(lambda: shared.add_(1), lambda: shared.add_(1))
 
 
@@ -103,8 +103,7 @@ def test_the_free_memory_is_that_of_the_device(cuda: StandInCuda) -> None:
 def test_memory_is_given_back_after_every_device_has_finished(cuda: StandInCuda) -> None:
     runtime = CudaRuntime(cuda, (0, 1))
     buffers: list[Any] = [torch.zeros(4), torch.zeros(4)]
-    with cuda.device(1):
-        runtime.at_once(lambda: buffers[0].add_(1), lambda: buffers[1].add_(1))
+    runtime.at_once(lambda: buffers[0].add_(1), lambda: buffers[1].add_(1))
     assert not cuda.idle()
     runtime.finish(buffers)
     assert cuda.idle()

@@ -77,12 +77,17 @@ def test_a_stream_does_not_overwrite_what_another_still_reads() -> None:
 def test_a_buffer_is_not_freed_while_another_stream_works_on_it() -> None:
     cuda = StandInCuda()
     side = cuda.Stream()
-    with pytest.raises(MisuseError, match="was freed while"), cuda.watching():
-        source, sink = torch.ones(4), torch.empty(4)
-        side.wait_stream(cuda.current_stream())
-        with cuda.stream(side):
-            sink.copy_(source)
-        del source, sink
+
+    def free_too_early() -> None:
+        with cuda.watching():
+            source, sink = torch.ones(4), torch.empty(4)
+            side.wait_stream(cuda.current_stream())
+            with cuda.stream(side):
+                sink.copy_(source)
+            del source, sink
+
+    with pytest.raises(MisuseError, match="was freed while"):
+        free_too_early()
 
 
 def test_a_buffer_may_be_freed_once_the_host_has_waited() -> None:

@@ -77,6 +77,13 @@ def test_what_runs_alone_has_also_run_together(suite: Suite) -> None:
 
 
 @BY_NAME
+def test_nothing_is_measured_twice_on_the_same_devices(suite: Suite) -> None:
+    """A choice between two runs would be a choice between two numbers; evidence with one is refused."""
+    planned = [(each.scope, str(spec)) for each in suite.steps if each.company is Company.TOGETHER for spec in each.tasks]
+    assert len(set(planned)) == len(planned)
+
+
+@BY_NAME
 def test_every_layout_is_one_that_int8_and_fp8_kernels_take(suite: Suite) -> None:
     layouts = {
         spec.layout
@@ -137,4 +144,3 @@ def test_a_collective_names_what_carried_it() -> None:
 def test_a_product_is_taken_over_as_it_is() -> None:
     spec = GemmSpec(kind="gemm", dtype=Dtype.INT8, m=1, n=2, k=3, layout="nt")
     assert task_of(spec, free_bytes=Bytes(0), backend="") == GemmTask(dtype=Dtype.INT8, m=1, n=2, k=3, layout="nt")
-

@@ -6,7 +6,7 @@ import hashlib
 from typing import Final
 
 from gpuaudit.appraisal.rule import Rule
-from gpuaudit.appraisal.rules import board, identity, link, partition, throughput
+from gpuaudit.appraisal.rules import board, identity, limits, link, partition, throughput, work
 
 ALL_RULES: Final[tuple[Rule, ...]] = (
     identity.device_id_belongs_to_the_product,
@@ -24,6 +24,10 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     board.memory_clock_maximum_is_that_of_the_product,
     board.sm_clock_maximum_is_that_of_the_product,
     board.remap_banks_are_those_of_the_memory,
+    limits.bar1_is_no_larger_than_that_of_the_product,
+    limits.default_power_limit_is_one_that_the_product_is_sold_with,
+    limits.highest_power_limit_is_not_above_that_of_the_product,
+    limits.error_correction_is_as_the_product_has_it,
     link.nvlink_count_is_that_of_the_product,
     link.pcie_generation_maximum_is_that_of_the_product,
     throughput.bf16_rate_is_not_above_what_the_product_can_do,
@@ -38,6 +42,11 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     throughput.no_more_memory_is_filled_than_the_product_has,
     throughput.as_much_memory_is_filled_as_the_product_offers,
     link.peer_rate_is_what_the_links_of_the_product_give,
+    work.host_link_is_no_faster_than_the_products,
+    work.host_link_reaches_a_tenth_of_the_products,
+    work.copies_are_faster_up_to_the_size_of_the_products_cache,
+    work.work_per_clock_is_not_above_what_the_chip_does,
+    work.work_per_clock_is_what_the_chip_does,
 )
 
 RULES_BY_SLUG: Final = {rule.slug: rule for rule in ALL_RULES}

@@ -67,7 +67,17 @@ def peer_rate_is_what_the_links_of_the_product_give(product: Product, thresholds
             bridge_ceiling=0.0,
         )
     generation, width = product.span(Quantity.PCIE_GENERATION), product.span(Quantity.PCIE_WIDTH)
-    if isinstance(generation, NoData) or isinstance(width, NoData) or product.form_factor is FormFactor.SUPERCHIP:
+    if product.form_factor in (FormFactor.SUPERCHIP, FormFactor.UNSTATED) and not isinstance(nvlink, NoData):
+        # Whether and how such cards are joined differs from server to server: any way that works, up to all links.
+        return PeerBand(
+            floor=peers.pcie_floor_bytes_per_second,
+            direct_floor=peers.pcie_floor_bytes_per_second,
+            direct_board_cards=peers.direct_board_cards,
+            ceiling=thresholds.ceiling(quantity, product) * nvlink.largest,
+            bridges=0,
+            bridge_ceiling=0.0,
+        )
+    if isinstance(generation, NoData) or isinstance(width, NoData):
         return NoData()
     lanes = peers.pcie_bytes_per_second_per_lane.get(str(int(generation.largest)))
     if lanes is None:

@@ -53,7 +53,7 @@ def manuals() -> tuple[Manual, ...]:
         text=inspect.getdoc(as_many_devices_as_claimed_are_confirmed) or "",
     )
     machine = tuple(
-        Manual(slug=one.slug, statement=one.statement, basis="reported", effect="note", reads=(), text=one.manual)
+        Manual(slug=one.slug, statement=one.statement, basis=one.basis.value, effect="note", reads=(), text=one.manual)
         for one in MACHINE_RULES
     )
     device = tuple(

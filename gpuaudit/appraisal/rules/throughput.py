@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gpuaudit.appraisal.amount import Unit
 from gpuaudit.appraisal.result import Basis, Effect
-from gpuaudit.appraisal.rule import Band, Expected, rule
+from gpuaudit.appraisal.rule import Band, Expected, RatioFloor, rule
 from gpuaudit.appraisal.threshold import Thresholds
 from gpuaudit.catalogue.model import NoData, Product, Quantity, Span
 from gpuaudit.evidence.measurement import Dtype
@@ -103,21 +103,24 @@ def fp64_rate_reaches_what_the_product_delivers(product: Product, thresholds: Th
     unit=Unit.RATIO,
 )
 def fp64_to_bf16_ratio_is_that_of_the_product(product: Product, thresholds: Thresholds) -> Expected:
-    """Double precision is to bf16 as the product's chip has it, whatever the clock.
+    """Double precision is to bf16 no less than the product's chip has it, whatever the clock.
 
-    Looks at: the fp64 rate divided by the bf16 rate, both from the same run.
+    Looks at: the fastest fp64 sample divided by the median bf16 rate of the same run, where bf16 reached its own floor.
     Catches: H800 (1/989) or B300 (1/1875) called H100 (1/15): both rates fall together when a card is throttled, their ratio does
     not. This refutes; the fp64 floor only withholds.
-    Does not catch: A100 against A800. A clock that changes between the two measurements moves the ratio, so the band is wide, and
-    a ratio that is only ten times too low (L40S called A100) is left to the floor.
+    Does not catch: A100 against A800. A clock that falls between the two measurements moves the ratio, so the band is wide, and a
+    ratio that is only ten times too low (L40S called A100) is left to the floor. A card whose bf16 is slow may have been shared or
+    throttled at any moment: then the ratio says nothing.
     Numbers from: dense peaks in the catalogue; the factor and its reasons in thresholds.toml.
     Checked on: datasheets; the factor against a card seen throttled to a quarter of its clock.
     """
     fp64, bf16 = product.rate(Dtype.FP64), product.rate(Dtype.BF16)
     if isinstance(fp64, NoData) or isinstance(bf16, NoData):
         return NoData()
-    factor = thresholds.ratio.factor
-    return Band(low=fp64.smallest / bf16.largest / factor, high=fp64.largest / bf16.smallest * factor)
+    return RatioFloor(
+        low=fp64.smallest / bf16.largest / thresholds.ratio.factor,
+        denominator_least=bf16.smallest * thresholds.floor("gemm-bf16", product),
+    )
 
 
 @rule("copy-ceiling", basis=Basis.MEASURED, effect=Effect.THROUGHPUT, reads="copy", unit=Unit.BYTES_PER_SECOND)

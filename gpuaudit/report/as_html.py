@@ -1,0 +1,46 @@
+"""A view as one page: one file, nothing loaded from anywhere, no script, light and dark, for A4 too.
+
+Needs the extra `report` (jinja2, matplotlib); nothing else of gpuaudit imports this module unasked.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from gpuaudit.report.plots import as_svg
+from gpuaudit.report.view import Picture, View
+
+_WIDE: Final = 6
+_LONGEST_WORD: Final = 24
+
+
+def as_html(view: View) -> str:
+    """Write everything that the view holds, with its pictures drawn."""
+    return _template().render(view=view, draw=_draw, wide=_WIDE)
+
+
+def _draw(picture: Picture, name: str) -> Markup:
+    # matplotlib escapes the text that it writes; everything else on the page is escaped by the template.
+    return Markup(as_svg(picture.chart, name))  # noqa: S704 - see above
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("gpuaudit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["long"] = _has_long_word
+    return environment.get_template("page.html")
+
+
+def _has_long_word(text: str) -> bool:
+    """Whether a column that holds `text` must be allowed to break within a word, or the table would not fit on a sheet."""
+    return any(len(word) > _LONGEST_WORD for word in text.split())

@@ -1,0 +1,102 @@
+"""The prover's arithmetic through torch gives the bytes of the plain reading in numpy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpuaudit.challenge.chain import RowSource
+from gpuaudit.challenge.matrix import FloatMatrix
+from gpuaudit.challenge.slot import NumpyDevice
+from tests.challenge.rounds import TINY
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from gpuaudit.workload.torch_challenge import _PATHS, TorchDevice, TorchMatrix, _column_major, _second_byte  # noqa: E402
+
+KEY = bytes(range(32))
+SIZES = [
+    pytest.param(TINY, id="one-slice"),
+    pytest.param(replace(TINY, rows=1111, width=512, walkers=70, block_bytes=1024), id="several-slices-and-a-rest"),
+    pytest.param(replace(TINY, rows=7, width=2048, walkers=1, seed_bytes=128), id="fewer-rows-than-a-product-takes"),
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_torch_and_numpy_fill_and_walk_alike(sizes: object) -> None:
+    plain, through_torch = NumpyDevice(), TorchDevice("cpu")
+    for device in (plain, through_torch):
+        device.prepare(sizes)  # type: ignore[arg-type]
+    assert through_torch.fill(KEY) == plain.fill(KEY)
+    assert bytes(through_torch._memory.numpy()) == bytes(plain._memory)
+    assert through_torch.walk_epoch(KEY) == plain.walk_epoch(KEY)
+    assert through_torch.path in _PATHS
+
+
+def test_every_path_that_this_processor_has_gives_the_same_product() -> None:
+    chance = np.random.default_rng(0)
+    rows = chance.integers(-128, 128, (64, 1024), dtype=np.int8)
+    matrix = chance.integers(-128, 128, (1024, 1024), dtype=np.int8)
+    right = FloatMatrix(matrix).multiply(rows)
+    compared = 0
+    for name in ("int8", "float32"):
+        got = _PATHS[name](torch.from_numpy(rows), _column_major(torch.from_numpy(matrix))).numpy()
+        assert np.array_equal(got, right), name
+        compared += 1
+    assert compared == 2
+
+
+def test_the_second_byte_is_that_of_a_signed_sum() -> None:
+    sums = torch.tensor([[0, 255, 256, -1, -256, -257, 2**21 + 513, -(2**21) - 1]], dtype=torch.int32)
+    assert _second_byte(sums).tolist() == (sums >> 8).to(torch.int8).tolist()
+
+
+def test_a_checker_may_use_torch() -> None:
+    numpy_source, torch_source = RowSource(KEY, TINY), RowSource(KEY, TINY, TorchMatrix)
+    assert np.array_equal(numpy_source.folds([0, 5, 319]), torch_source.folds([0, 5, 319]))
+
+
+def test_too_little_memory_is_said_and_nothing_is_kept() -> None:
+    device = TorchDevice("cpu")
+    with pytest.raises((MemoryError, RuntimeError)):
+        device.prepare(replace(TINY, rows=2**36))
+    assert device._memory.numel() == 0
+
+
+FUSED = """
+import numpy as np, torch
+from gpuaudit.challenge.walk import coefficients_of, first_states
+from gpuaudit.workload.torch_challenge import eager_walk
+from gpuaudit.workload.triton_kernel import fused_walk
+from tests.challenge.rounds import TINY
+from dataclasses import replace
+sizes = replace(TINY, walkers=3, jumps=5, rows=640)
+memory = torch.from_numpy(np.random.default_rng(1).integers(-2**31, 2**31, sizes.memory_bytes // 4, dtype=np.int32))
+k = coefficients_of(bytes(32), sizes)
+factors = [torch.from_numpy(one.view(np.int32).copy()) for one in (k.address, k.first, k.second)]
+states = torch.from_numpy(first_states(bytes(32), sizes, 0, 3).view(np.int32).copy())
+fused = fused_walk(states.clone(), memory, factors, sizes)
+assert torch.equal(fused, eager_walk(states.clone(), memory, factors, sizes)), fused
+assert len(set(fused.flatten().tolist())) == 6
+print("same")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_the_fused_walk_gives_the_same_results_in_tritons_interpreter() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FUSED],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "same\n", ran.stderr
