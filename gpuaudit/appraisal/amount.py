@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,15 @@ class Ratio:
     def value(self) -> float:
         """The quotient; rates are above zero."""
         return self.numerator / self.denominator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRates:
+    """The rates to each other card, one tuple a card: one rate as a rule, several where the pair was measured again."""
+
+    rates: tuple[tuple[float, ...], ...]
+    slowest: float
+    fastest: float
 
 
 class Unit(StrEnum):
@@ -45,15 +54,11 @@ def show(value: object, unit: Unit) -> str:
     """Write one value with its unit, as `81920 MiB` or `271 TFLOP/s`."""
     if isinstance(value, Ratio):
         return _number(value.value, unit)
-    if isinstance(value, tuple):
-        return show_range(_flat(value), unit)
+    if isinstance(value, PeerRates):
+        return f"{len(value.rates)} peers at {show_range((value.slowest, value.fastest), unit)}"
     if unit is Unit.TEXT or not isinstance(value, int | float):
         return str(value)
     return _number(float(value), unit)
-
-
-def _flat(values: tuple[Any, ...]) -> list[float]:
-    return [float(item) for value in values for item in (value if isinstance(value, tuple) else (value,))]
 
 
 def show_range(values: Iterable[float], unit: Unit) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from gpuaudit.appraisal.amount import Ratio
+from gpuaudit.appraisal.amount import PeerRates, Ratio
 from gpuaudit.appraisal.derived import KNEE, PER_CORE_CLOCK, cache_knee, per_core_clock
 from gpuaudit.appraisal.threshold import Canonical
 from gpuaudit.evidence.bundle import EvidenceBundle
@@ -58,7 +58,9 @@ class DeviceCase:
         if reads == PEER:
             if not self.peers:
                 return _NOT_MEASURED
-            return Known(value=self.peers, source=Source.WORKLOAD)
+            every = [rate for rates in self.peers for rate in rates]
+            peers = PeerRates(rates=self.peers, slowest=min(every), fastest=max(every))
+            return Known(value=peers, source=Source.WORKLOAD)
         if is_quantity(reads):
             return self.rates.get(reads, _NOT_MEASURED)
         value: Reading[Any] = _getter(reads)(self.device)

@@ -45,11 +45,12 @@ class DemandGroup:
 class Claim:
     """The products that would satisfy a line, their lesser rivals, what each requires, and how many peers a card must reach.
 
-    `required_rules` are the places of all rules on which a verdict may rest.
+    `others` are all products that would not. `required_rules` are the places of all rules on which a verdict may rest.
     """
 
     products: tuple[Product, ...]
     claimed: Products
+    others: Products
     lesser: Products
     peers_needed: int
     groups: tuple[DemandGroup, ...]
@@ -95,6 +96,7 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
     return Claim(
         products=products,
         claimed=claimed,
+        others=yardstick.everyone - claimed,
         lesser=lesser_than(claimed, yardstick.strengths, yardstick.thresholds.lesser.fraction),
         peers_needed=peers_needed,
         groups=groups,

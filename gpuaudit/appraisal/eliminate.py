@@ -73,7 +73,7 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
     ]
     settle = _as_it_is if _is_catalogued(looks) else _never_refuted
     by_basis = ByBasis(
-        reported=settle(_verdict([bases[Basis.REPORTED] for _, bases in supports], claim, yardstick.everyone - claim.claimed)),
+        reported=settle(_verdict([bases[Basis.REPORTED] for _, bases in supports], claim, claim.others)),
         measured=settle(_verdict([bases[Basis.MEASURED] for _, bases in supports], claim, claim.lesser)),
         challenged=Verdict.INCONCLUSIVE,
         endorsed=Verdict.INCONCLUSIVE,
@@ -84,7 +84,7 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
         looks=looks,
         candidates=yardstick.everyone - NOBODY.union(*(bases[Basis.REPORTED].excluded for _, bases in supports)),
         by_basis=by_basis,
-        verdict=settle(_overall(supports, claim, yardstick, policy)),
+        verdict=settle(_overall(supports, claim, policy)),
         excluded_by_measurement=frozenset.intersection(*measured) if measured else NOBODY,
     )
 
@@ -125,7 +125,7 @@ def _demand_of(group: DemandGroup, basis: Basis) -> Demand:
 def _support(case: DeviceCase, group: DemandGroup, demand: Demand, looks: Sequence[Look]) -> Support:
     own = [looks[place] for place in demand.rules]
     known = bool(demand.readings) and all(isinstance(case.reading(name), Known) for name in demand.readings)
-    misfits = NOBODY.union(*(look.reference.having - look.division.fits for look in own))
+    misfits = NOBODY.union(*(look.division.misfits for look in own))
     return Support(
         holding=(group.products & demand.provable) - misfits if known else NOBODY,
         excluded=NOBODY.union(*(look.division.excluded for look in own)),
@@ -141,25 +141,23 @@ def _verdict(supports: Sequence[Support], claim: Claim, others: Products) -> Ver
     return Verdict.REFUTED if supports and claim.claimed <= out else Verdict.INCONCLUSIVE
 
 
-def _overall(
-    supports: Sequence[tuple[DemandGroup, Mapping[Basis, Support]]], claim: Claim, yardstick: Yardstick, policy: Policy
-) -> Verdict:
+def _overall(supports: Sequence[tuple[DemandGroup, Mapping[Basis, Support]]], claim: Claim, policy: Policy) -> Verdict:
     """Fold the bases as the policy says.
 
     Confirmed if one product carries all the bases that confirm. Refuted if each claimed product is excluded by its required
     readings of some basis that counts: one basis may exclude all, or two may contradict each other.
     """
-    if any(_carries(bases, claim, yardstick, policy) for _, bases in supports):
+    if any(_carries(bases, claim, policy) for _, bases in supports):
         return Verdict.CONFIRMED
     counting = [basis for basis in OWN_BASES if basis in policy.refutes]
     out = NOBODY.union(*(bases[basis].out for _, bases in supports for basis in counting))
     return Verdict.REFUTED if supports and claim.claimed <= out else Verdict.INCONCLUSIVE
 
 
-def _carries(bases: Mapping[Basis, Support], claim: Claim, yardstick: Yardstick, policy: Policy) -> bool:
+def _carries(bases: Mapping[Basis, Support], claim: Claim, policy: Policy) -> bool:
     if not policy.confirms or not all(basis in bases for basis in policy.confirms):
         return False
     carrying = [bases[basis] for basis in policy.confirms]
     excluded = NOBODY.union(*(support.excluded for support in carrying))
-    others = yardstick.everyone - claim.claimed if Basis.REPORTED in policy.confirms else claim.lesser
+    others = claim.others if Basis.REPORTED in policy.confirms else claim.lesser
     return bool(frozenset.intersection(*(support.holding for support in carrying))) and others <= excluded

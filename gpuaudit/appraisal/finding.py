@@ -34,6 +34,7 @@ class Expectations:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self._known: dict[tuple[str, Products], Expectation] = {}
+        self._ordered: dict[Products, tuple[str, ...]] = {}
 
     def of(self, look: Look, products: tuple[Product, ...], ids: Products) -> Expectation:
         """Return what `products`, whose ids are `ids`, give for one rule."""
@@ -44,6 +45,13 @@ class Expectations:
             known = self._known[key] = Expectation(text=expected(look, products), having=having)
         return known
 
+    def listed(self, products: Products) -> tuple[str, ...]:
+        """Return a set of products in order; few sets make up all findings."""
+        ordered = self._ordered.get(products)
+        if ordered is None:
+            ordered = self._ordered[products] = tuple(sorted(products))
+        return ordered
+
 
 def device_findings(examination: Examination, expectations: Expectations) -> tuple[Finding, ...]:
     """Return one finding per rule, whatever it found; `expectations` may serve all devices of a line."""
@@ -51,23 +59,25 @@ def device_findings(examination: Examination, expectations: Expectations) -> tup
     focus = _focus(examination, claim)
     ids = frozenset(product.id for product in focus)
     return tuple(
-        _finding(examination, look, expectations.of(look, focus, ids), claim, required=place in claim.required_rules)
+        _finding(examination, look, expectations, expectations.of(look, focus, ids), required=place in claim.required_rules)
         for place, look in enumerate(examination.looks)
     )
 
 
-def _finding(examination: Examination, look: Look, wanted: Expectation, claim: Claim, *, required: bool) -> Finding:
+def _finding(
+    examination: Examination, look: Look, expectations: Expectations, wanted: Expectation, *, required: bool
+) -> Finding:
     rule = look.reference.rule
     return Finding(
         rule=rule.slug,
-        outcome=_outcome(look, claim, wanted.having),
+        outcome=_outcome(look, expectations.claim, wanted.having),
         effect=rule.effect,
         basis=rule.basis,
         required=required,
         subject=examination.case.subject,
         observed=observed(look),
         expected=wanted.text,
-        excluded=tuple(sorted(look.division.excluded)),
+        excluded=expectations.listed(look.division.excluded),
     )
 
 
@@ -106,8 +116,6 @@ def observed(look: Look) -> str:
     """Write what was read, or why nothing was."""
     if isinstance(look.reading, Unknown):
         return f"unknown ({look.reading.reason.value}): {look.reading.detail}"
-    if look.reference.rule.reads[0] == PEER:
-        return f"{len(look.reading.value)} peers at {show(look.reading.value, look.reference.rule.unit)}"
     return show(look.reading.value, look.reference.rule.unit)
 
 

@@ -5,12 +5,13 @@ Comparing product by product costs tens of milliseconds for eight devices; divid
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
+from gpuaudit.appraisal.amount import PeerRates
 from gpuaudit.appraisal.result import Effect
 from gpuaudit.appraisal.rivals import Strengths, strengths_of
 from gpuaudit.appraisal.rule import Band, Expected, Listed, OneOf, PeerBand, RatioFloor, Rule
@@ -23,37 +24,30 @@ Products: TypeAlias = frozenset[ProductId]
 NOBODY: Final[Products] = frozenset()
 
 
-class Place(Enum):
-    """Where a known value puts a product that has a reference value."""
-
-    FITS = auto()
-    EXCLUDED = auto()
-    BLOCKED = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Division:
     """What a known value says of each product.
 
     `fits` gives such a value, `excluded` cannot, `blocked` neither way: the value is listed for nobody, or falls short. Of several
     values, as of the rates to several peers, some can fit a product and others exclude it. Who is in none of the three has no
-    reference value: nothing is said of it.
+    reference value: nothing is said of it. `misfits` have one, and do not give such a value.
     """
 
     fits: Products
     excluded: Products
     blocked: Products
+    misfits: Products
 
 
-UNDIVIDED: Final = Division(fits=NOBODY, excluded=NOBODY, blocked=NOBODY)
+UNDIVIDED: Final = Division(fits=NOBODY, excluded=NOBODY, blocked=NOBODY, misfits=NOBODY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReference:
     """One rule with what it expects of every product that has a reference value for it.
 
-    `alike` groups the products of which the same is expected, as a hundred products share a few dozen values; `bands` are those
-    of its groups that are bands, laid out for speed, and `having` are all products with a reference value.
+    `having` are all products with a reference value, `alike` groups those of which the same is expected. Between two neighbouring
+    `edges` of bands every value divides the catalogue in the same way, so each such division is worked out once and kept in `known`.
     """
 
     rule: Rule
@@ -61,41 +55,50 @@ class RuleReference:
     having: Products
     listed: Attribute | NoData
     alike: tuple[tuple[Expected, Products], ...]
-    bands: tuple[tuple[float, float, Products], ...]
+    edges: tuple[float, ...]
+    known: dict[object, Division]
 
     def divide(self, value: Any, index: CatalogueIndex, *, peers_needed: int) -> Division:
         """Divide the catalogue by a value that was read; `peers_needed` is what the claim needs of a `peer-rate`."""
         if isinstance(self.listed, Attribute):
-            return _by_listing(self.listed, str(value), index)
-        if self.bands:
-            return self._by_band(float(value))
-        places: dict[Place, Products] = dict.fromkeys(Place, NOBODY)
-        for expected, products in self.alike:
-            if isinstance(expected, PeerBand):
-                fits, too_fast = _compare_peers(expected, value, peers_needed)
-                # A product can fit and be exceeded: enough peers lie inside, one above. What fits carries a claim, what is
-                # exceeded sheds a rival; each is the weaker for every peer that is left out.
-                for place, holds in ((Place.FITS, fits), (Place.EXCLUDED, too_fast), (Place.BLOCKED, not (fits or too_fast))):
-                    places[place] |= products if holds else NOBODY
-            else:
-                places[_place(expected, value)] |= products
-        return Division(fits=places[Place.FITS], excluded=places[Place.EXCLUDED], blocked=places[Place.BLOCKED])
+            return self._by_listing(self.listed, str(value), index)
+        if self.edges:
+            place = (bisect_left(self.edges, value), bisect_right(self.edges, value))
+            division = self.known.get(place)
+            if division is None:
+                division = self.known[place] = self._one_by_one(value, peers_needed)
+            return division
+        return self._one_by_one(value, peers_needed)
 
     def divide_runs(self, values: Sequence[float], index: CatalogueIndex) -> Division:
         """Divide the catalogue by several runs of one quantity: one run is enough to fit, and one to exclude."""
         divisions = [self.divide(value, index, peers_needed=0) for value in values]
-        return Division(
+        return self._division(
             fits=NOBODY.union(*(division.fits for division in divisions)),
             excluded=NOBODY.union(*(division.excluded for division in divisions)),
-            blocked=NOBODY.union(*(division.blocked for division in divisions)),
         )
 
-    def _by_band(self, value: float) -> Division:
-        outside = NOBODY.union(*(products for low, high, products in self.bands if not low <= value <= high))
-        fits = self.having - outside
-        if self.rule.effect is Effect.SHORTFALL:
-            return Division(fits=fits, excluded=NOBODY, blocked=outside)
-        return Division(fits=fits, excluded=outside, blocked=NOBODY)
+    def _one_by_one(self, value: Any, peers_needed: int) -> Division:
+        fits: list[Products] = []
+        excluded: list[Products] = []
+        for expected, products in self.alike:
+            fitting, excluding = _compare(expected, value, self.rule.effect, peers_needed)
+            fits += [products] if fitting else []
+            excluded += [products] if excluding else []
+        return self._division(fits=NOBODY.union(*fits), excluded=NOBODY.union(*excluded))
+
+    def _by_listing(self, attribute: Attribute, value: str, index: CatalogueIndex) -> Division:
+        key = comparison_key(attribute, value)
+        listing = index.products[attribute].get(key, NOBODY)
+        division = self.known.get(listing)
+        if division is None:
+            division = self._division(fits=listing, excluded=self.having - listing if listing else NOBODY)
+            self.known[listing] = division
+        return division
+
+    def _division(self, *, fits: Products, excluded: Products) -> Division:
+        misfits = self.having - fits
+        return Division(fits=fits, excluded=excluded, blocked=misfits - excluded, misfits=misfits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +132,15 @@ def _reference(rule: Rule, catalogue: Catalogue, thresholds: Thresholds) -> Rule
     for product, value in known.items():
         alike[value].add(product)
     attributes = {value.attribute for value in known.values() if isinstance(value, Listed)}
-    groups = tuple((value, frozenset(products)) for value, products in alike.items())
+    edges = {edge for value in known.values() if isinstance(value, Band) for edge in (value.low, value.high)}
     return RuleReference(
         rule=rule,
         expected=known,
         having=_having(known, catalogue),
         listed=attributes.pop() if attributes else NoData(),
-        alike=groups,
-        bands=tuple((value.low, value.high, products) for value, products in groups if isinstance(value, Band)),
+        alike=tuple((value, frozenset(products)) for value, products in alike.items()),
+        edges=tuple(sorted(edges)),
+        known={},
     )
 
 
@@ -150,39 +154,35 @@ def _having(known: Mapping[ProductId, Expected], catalogue: Catalogue) -> Produc
     )
 
 
-def _place(expected: Expected, value: Any) -> Place:
+def _compare(expected: Expected, value: Any, effect: Effect, peers_needed: int) -> tuple[bool, bool]:
+    """Say whether a value is one that is expected, and whether it excludes whoever expects that."""
     match expected:
+        case Band(low=low, high=high):
+            fits = low <= value <= high
+            return fits, not fits and effect is not Effect.SHORTFALL
         case OneOf(allowed=allowed, refused=refused):
-            if value in allowed:
-                return Place.FITS
-            return Place.EXCLUDED if value in refused else Place.BLOCKED
+            return value in allowed, value in refused
         case RatioFloor(low=low, denominator_least=least):
-            if value.value >= low:
-                return Place.FITS
-            return Place.EXCLUDED if value.denominator >= least else Place.BLOCKED
-        case _:
-            return Place.BLOCKED
+            fits = value.value >= low
+            return fits, not fits and value.denominator >= least
+        case PeerBand():
+            return _compare_peers(expected, value, peers_needed)
+        case Listed() | NoData():
+            return False, False
 
 
-def _by_listing(attribute: Attribute, value: str, index: CatalogueIndex) -> Division:
-    having = frozenset(index.keys[attribute])
-    listing = index.products[attribute].get(comparison_key(attribute, value), NOBODY)
-    if not listing:
-        return Division(fits=NOBODY, excluded=NOBODY, blocked=having)
-    return Division(fits=listing, excluded=having - listing, blocked=NOBODY)
-
-
-def _compare_peers(expected: PeerBand, peers: tuple[tuple[float, ...], ...], needed: int) -> tuple[bool, bool]:
+def _compare_peers(expected: PeerBand, peers: PeerRates, needed: int) -> tuple[bool, bool]:
     """Say whether enough peers lie inside a product's band, and whether one is faster than its links.
 
-    Counting peers inside the band, rather than looking for one outside, keeps the law: a peer that is left out can only make
-    fewer of them.
+    Both can be: enough peers lie inside, one above. What fits carries a claim, what is exceeded sheds a rival. Counting peers inside
+    the band, rather than looking for one outside, keeps the law: a peer that is left out can only make fewer of them.
     """
     floor = expected.floor_for(needed)
-    inside = sum(any(floor <= rate <= expected.ceiling for rate in rates) for rates in peers)
-    bridged = sum(any(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates) for rates in peers)
+    if peers.fastest < floor:
+        return False, False
+    if floor <= peers.slowest and peers.fastest <= expected.ceiling:
+        return len(peers.rates) >= needed, False
+    inside = sum(any(floor <= rate <= expected.ceiling for rate in rates) for rates in peers.rates)
+    bridged = sum(any(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates) for rates in peers.rates)
     top = expected.bridge_ceiling if expected.bridges else expected.ceiling
-    return (
-        inside + min(bridged, expected.bridges) >= needed,
-        bridged > expected.bridges or any(rate > top for rates in peers for rate in rates),
-    )
+    return inside + min(bridged, expected.bridges) >= needed, bridged > expected.bridges or peers.fastest > top

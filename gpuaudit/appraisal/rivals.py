@@ -33,11 +33,7 @@ def strengths_of(catalogue: Catalogue) -> Strengths:
 
 def lesser_than(claimed: frozenset[ProductId], strengths: Strengths, fraction: float) -> frozenset[ProductId]:
     """Do as `lesser_products`, with the strengths prepared."""
-    lowest: dict[str, float] = {}
-    for product in claimed:
-        for respect, value in strengths[product].items():
-            lowest[respect] = min(value, lowest.get(respect, value))
-    bars = {respect: value * (1 - fraction) for respect, value in lowest.items()}
+    bars = {respect: value * (1 - fraction) for respect, value in _lowest(claimed, strengths).items()}
     return frozenset(
         product
         for product, own in strengths.items()
@@ -46,8 +42,17 @@ def lesser_than(claimed: frozenset[ProductId], strengths: Strengths, fraction: f
 
 
 def nearest_first(rivals: Iterable[ProductId], claimed: frozenset[ProductId], strengths: Strengths) -> tuple[ProductId, ...]:
-    """Order rivals by how near each is to the claimed product that it resembles most; alike ones by name."""
-    return tuple(sorted(rivals, key=lambda rival: (min(_distance(strengths[rival], strengths[one]) for one in claimed), rival)))
+    """Order rivals by how near each is to the least that a claimed product offers; alike ones by name."""
+    lowest = _lowest(claimed, strengths)
+    return tuple(sorted(rivals, key=lambda rival: (_distance(strengths[rival], lowest), rival)))
+
+
+def _lowest(claimed: frozenset[ProductId], strengths: Strengths) -> dict[str, float]:
+    lowest: dict[str, float] = {}
+    for product in claimed:
+        for respect, value in strengths[product].items():
+            lowest[respect] = min(value, lowest.get(respect, value))
+    return lowest
 
 
 def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:

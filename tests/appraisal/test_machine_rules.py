@@ -35,7 +35,7 @@ DISHONEST = {
     "memory-sums": (SPEC, "overfull"),
     "telemetry-moves": (SPEC, "static-telemetry"),
     "energy": (SPEC, "idle-telemetry"),
-    "load-rise": (SPEC, "idle-telemetry,static-telemetry"),
+    "load-rise": (SPEC, "idle-telemetry"),
     "company": ("a100-sxm4-80gb", "one-card-as=2"),
     "bandwidth-agreement": ("t4", "nvml-of=a100-sxm4-80gb"),
 }

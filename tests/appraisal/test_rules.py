@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpuaudit.appraisal.amount import Ratio
+from gpuaudit.appraisal.amount import PeerRates, Ratio
 from gpuaudit.appraisal.derived import KNEE, PER_CORE_CLOCK
 from gpuaudit.appraisal.reference import RuleReference, Yardstick
 from gpuaudit.appraisal.result import Effect
@@ -50,7 +50,7 @@ def inside(one: RuleReference, product: str, yardstick: Yardstick) -> Any:
         case OneOf(allowed=allowed):
             return min(allowed)
         case PeerBand(floor=floor, ceiling=ceiling):
-            return (((floor + ceiling) / 2,),) * 8
+            return _peers((floor + ceiling) / 2)
         case RatioFloor(low=low, denominator_least=least):
             return Ratio(numerator=2 * low * least, denominator=least)
         case _:
@@ -162,8 +162,12 @@ def _foreign(one: RuleReference, victim: str, yardstick: Yardstick) -> Any:
         case OneOf(refused=refused):
             return min(refused) if refused else "enabled"
         case PeerBand(ceiling=ceiling):
-            return ((ceiling * 2,),) * 8
+            return _peers(ceiling * 2)
         case RatioFloor(low=low, denominator_least=least):
             return Ratio(numerator=low * least / 2, denominator=least)
         case _:
             raise AssertionError(one.rule.slug)
+
+
+def _peers(rate: float) -> PeerRates:
+    return PeerRates(rates=((rate,),) * 8, slowest=rate, fastest=rate)
