@@ -41,8 +41,10 @@ from gpuaudit.workload.torch_accelerator import TorchAccelerator, TorchKernel, o
 DTYPES: Final = (Dtype.FP32, Dtype.BF16, Dtype.INT8, Dtype.FP64)
 SIZES: Final = (1024, 2048)
 SUITE: Final = load_suite("quick")
-PAIRS: Final = 1500
-PAIR_SECONDS: Final = 25.0
+# Pairs are taken until their median is known to 0.7 %, or the time is over.
+FEWEST_PAIRS: Final = 60
+PAIR_SECONDS: Final = 90.0
+PAIRED_GOAL: Final = 0.007
 FIXED_WARMUPS: Final = 50
 FIXED_RUNS: Final = 100
 # About 250 runs before and after a measurement are its long run: what the processor does a minute later is another question.
@@ -181,7 +183,7 @@ def _ratios(kernel: TorchKernel, timer: torch.utils.benchmark.Timer) -> list[flo
     """
     ratios: list[float] = []
     began = time.monotonic()
-    while len(ratios) < PAIRS and (len(ratios) < 30 or time.monotonic() - began < PAIR_SECONDS):
+    while len(ratios) < FEWEST_PAIRS or (_half_width(ratios) > PAIRED_GOAL and time.monotonic() - began < PAIR_SECONDS):
         if len(ratios) % 2:
             ours = kernel.time(3, passes=1)[-1]
             theirs = timer.timeit(1).median
@@ -190,6 +192,11 @@ def _ratios(kernel: TorchKernel, timer: torch.utils.benchmark.Timer) -> list[flo
             ours = kernel.time(3, passes=1)[-1]
         ratios.append(ours / theirs)
     return ratios
+
+
+def _half_width(ratios: list[float]) -> float:
+    lower, upper = median_interval(ratios)
+    return (upper - lower) / 2
 
 
 def _fixed_seconds(kernel: TorchKernel) -> float:

@@ -47,6 +47,7 @@ class Tally:
     audits: int = 0
     verdicts: Counter[tuple[str, Verdict]] = field(default_factory=Counter)
     notable: Counter[str] = field(default_factory=Counter)
+    who: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
@@ -56,6 +57,7 @@ class Tally:
         self.audits += other.audits
         self.verdicts += other.verdicts
         self.notable += other.notable
+        self.who += other.who
         self.examples = {**other.examples, **self.examples}
 
 
@@ -95,6 +97,7 @@ def count(machine: Machine, named: str, truth: Truth, result: AttestationResult,
         tally.verdicts[basis, verdict] += 1
     for notable in notables(machine, line, truth):
         tally.notable[notable] += 1
+        tally.who[notable, machine.physical, machine.pose] += 1
         tally.examples.setdefault(notable, _example(machine, named, result))
 
 

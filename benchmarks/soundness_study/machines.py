@@ -9,7 +9,8 @@ from functools import cache
 from typing import Final
 
 from benchmarks.soundness_study.products import simulated_products
-from benchmarks.soundness_study.questions import evidence_on
+from benchmarks.soundness_study.questions import evidence_on, real_yardstick
+from gpuaudit.appraisal.claim import make_claim
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.catalogue.model import Attribute, Listing
 from gpuaudit.evidence.bundle import EvidenceBundle
@@ -106,6 +107,14 @@ def evidence(machine: Machine, seed: int) -> EvidenceBundle:
     return evidence_on(stage)
 
 
+def _is_known_enough(product: str) -> bool:
+    """Whether the catalogue has a name of the product, and a floor for all that it requires: without, it can never be confirmed."""
+    yardstick = real_yardstick()
+    claim = make_claim((yardstick.catalogue.product(product),), 0, yardstick)
+    named = isinstance(yardstick.catalogue.product(product).listing(Attribute.NAMES), Listing)
+    return named and any(product in group.measured.provable for group in claim.groups)
+
+
 @cache
 def names_of(product: str) -> tuple[str, ...]:
     """Return what a claim may call a product: its family and its own id."""
@@ -130,8 +139,7 @@ def plan(scale: int = 1) -> Iterator[Machine]:
 
 def _genuine(products: tuple[str, ...], scale: int) -> Iterator[Machine]:
     for product in products:
-        named = load_catalogue().product(product).listing(Attribute.NAMES)
-        kind = "honest, matching" if isinstance(named, Listing) else "honest, of a name that no source gives"
+        kind = "honest, matching" if _is_known_enough(product) else "honest, of which no source says enough"
         yield Machine(kind=kind, physical=product, claims=names_of(product), draws=40 * scale)
         others = tuple(claim for claim in _all_claims() if claim not in names_of(product))
         yield Machine(kind="honest, another claim", physical=product, claims=others)

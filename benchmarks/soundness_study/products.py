@@ -28,6 +28,8 @@ _USABLE: Final = 0.99
 _CORES_PER_SM: Final = 128
 # One way, per lane, four fifths of the wire.
 _HOST_PER_LANE: Final = {1: 0.2e9, 2: 0.4e9, 3: 0.79e9, 4: 1.57e9, 5: 3.15e9, 6: 6.0e9}
+# No source: that of an H100. What shows of it only advises.
+_CACHE_ASSUMED: Final = 50 * 1024**2
 _UNKNOWN_SUBSYSTEM: Final = "10de:ffff"
 # Bandwidth of an unlocked CMP 170HX 10GB is in no source: that of an A100 40GB, whose bus it has.
 _BANDWIDTH_ASSUMED: Final = {"cmp-170hx-10gb": 1555e9}
@@ -97,7 +99,7 @@ def _physical(product: Product) -> PhysicalTraits:
         sm_clock_boost_megahertz=int(boost),
         memory_bytes=int(_memory(product) * _USABLE),
         memory_bytes_per_second=_bandwidth(product),
-        l2_bytes=int(_top(product, Quantity.L2_BYTES)),
+        l2_bytes=int(_top(product, Quantity.L2_BYTES)) or _CACHE_ASSUMED,
         host_link_bytes_per_second_one_way=_HOST_PER_LANE[int(_top(product, Quantity.PCIE_GENERATION)) or 4] * lanes,
         peer_bytes_per_second_one_way=_top(product, Quantity.NVLINK_BIDIRECTIONAL_BYTES_PER_SECOND) / 2 if joined else 0.0,
         power_limit_milliwatts=int(_top(product, Quantity.POWER_LIMIT_DEFAULT_MILLIWATTS)) or 300_000,

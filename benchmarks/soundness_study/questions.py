@@ -31,6 +31,7 @@ _NO_FILES: Final[Mapping[str, str]] = MappingProxyType({})
 _THEN: Final = datetime(2026, 11, 23, tzinfo=UTC)
 
 
+@cache
 def real_yardstick() -> Yardstick:
     """Prepare the catalogue, the thresholds and the rules that come with gpuaudit."""
     return prepare(load_catalogue(), load_thresholds().thresholds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,6 +23,9 @@ Who forges all of NVML is expected to be confirmed *as reported*. What has to ho
 measured, and none overall without being named in the headline as excluded by the machine's own word alone (*rival named*).
 *Not lesser* are cards that pose as something that they equal or exceed in everything of which the catalogue has a sourced value:
 no measurement can tell them from what they pose as, and nobody is handed less for it.
+
+Honest machines of which *no source says enough* are those whose name, or whose total memory, is in no source: they stay open, and
+the result says why. They are not among the matching ones of the goal.
 """
 _LIMITS: Final = """\
 - Simulated cards follow the catalogue's own numbers: the study shows that the rules follow from the catalogue, not that the
@@ -53,6 +57,8 @@ def document(
             ("machine", "machines", "cells", "audits", *_BASES, "rival named", "not lesser", "a share"),
             (_row(kind, tally) for kind, tally in tallies.items()),
         ),
+        "## Who is confirmed overall with everything forged\n",
+        "".join(_confirmed(tallies)),
         "## Examples\n",
         "".join(_examples(tallies)),
         "## Each required rule removed in turn\n",
@@ -80,6 +86,18 @@ def _row(kind: str, tally: Tally) -> tuple[str, ...]:
 def _sum(tally: Tally, notable: str) -> int:
     """Count audits by overall verdict only: what the measured basis adds is in its own column."""
     return sum(count for name, count in tally.notable.items() if name == f"{notable}, overall")
+
+
+def _confirmed(tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """List which card passes for which, under each heading."""
+    for notable in (NAMED, NOT_LESSER, SHARE):
+        poses: defaultdict[str, set[str]] = defaultdict(set)
+        for tally in tallies.values():
+            for name, physical, pose in tally.who:
+                if name == f"{notable}, overall":
+                    poses[pose or physical].add(physical)
+        told = "; ".join(f"{pose}: {', '.join(sorted(found))}" for pose, found in sorted(poses.items()))
+        yield f"- {notable}: {told or 'nobody'}.\n"
 
 
 def _examples(tallies: Mapping[str, Tally]) -> Iterator[str]:

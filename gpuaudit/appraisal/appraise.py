@@ -28,10 +28,10 @@ from gpuaudit.appraisal.result import (
     LineResult,
     Verdict,
 )
-from gpuaudit.appraisal.rules import rules_sha256
 from gpuaudit.appraisal.rules.counting import as_many_devices_as_claimed_are_confirmed
 from gpuaudit.appraisal.rules.machine import MACHINE_RULES
 from gpuaudit.appraisal.rules.machine_rule import Context
+from gpuaudit.appraisal.rules.manual import rules_sha256
 from gpuaudit.appraisal.wording import coverage, headline, notices
 from gpuaudit.catalogue.model import NoData, Quantity
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin, Tool

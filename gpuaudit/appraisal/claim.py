@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gpuaudit.appraisal.case import PEER, is_quantity
 from gpuaudit.appraisal.count import least
@@ -45,7 +45,7 @@ class DemandGroup:
 class Claim:
     """The products that would satisfy a line, their lesser rivals, what each requires, and how many peers a card must reach.
 
-    `others` are all products that would not. `required_rules` are the places of all rules on which a verdict may rest.
+    `others` are all products that would not; `words` keeps what has been said of the claim, whatever the machine. `required_rules` are the places of all rules on which a verdict may rest.
     """
 
     products: tuple[Product, ...]
@@ -55,6 +55,7 @@ class Claim:
     peers_needed: int
     groups: tuple[DemandGroup, ...]
     required_rules: frozenset[int]
+    words: dict[object, Any]
 
     def required_readings(self) -> tuple[str, ...]:
         """Return every reading that some claimed product requires."""
@@ -73,10 +74,14 @@ def claim_of(line: HardwareLine, yardstick: Yardstick) -> Claim:
     Raises:
         UsageError: The line names no product of the catalogue.
     """
-    named = frozenset(products_of(line.product, yardstick.catalogue))
-    products = tuple(product for product in yardstick.catalogue.products if product.id in named)
     peers_needed = 0 if isinstance(line.per_server, Unsaid) else least(line.per_server) - 1
-    return make_claim(products, peers_needed, yardstick)
+    key = (line.product, peers_needed)
+    known: Claim | None = yardstick.claims.get(key)
+    if known is None:
+        named = frozenset(products_of(line.product, yardstick.catalogue))
+        products = tuple(product for product in yardstick.catalogue.products if product.id in named)
+        known = yardstick.claims[key] = make_claim(products, peers_needed, yardstick)
+    return known
 
 
 def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yardstick) -> Claim:
@@ -103,6 +108,7 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
         required_rules=frozenset(
             place for group in groups for demand in (group.reported, group.measured) for place in demand.rules
         ),
+        words={},
     )
 
 

@@ -29,11 +29,11 @@ class Expectation:
 
 
 class Expectations:
-    """Expectations of one claim, worked out once for all devices that are compared with the same products."""
+    """Expectations of one claim, worked out once for all devices and machines that are compared with the same products."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self._known: dict[tuple[str, Products], Expectation] = {}
+        self._known: dict[tuple[str, Products], Expectation] = claim.words.setdefault("expectations", {})
         self._ordered: dict[Products, tuple[str, ...]] = {}
 
     def of(self, look: Look, products: tuple[Product, ...], ids: Products) -> Expectation:

@@ -103,7 +103,10 @@ class RuleReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yardstick:
-    """A catalogue with its thresholds, prepared for all rules."""
+    """A catalogue with its thresholds, prepared for all rules.
+
+    `claims` keeps what has been worked out for a claim, which is the same for every machine that is appraised against it.
+    """
 
     catalogue: Catalogue
     thresholds: Thresholds
@@ -111,6 +114,7 @@ class Yardstick:
     references: tuple[RuleReference, ...]
     everyone: Products
     strengths: Strengths
+    claims: dict[object, Any]
 
 
 def prepare(catalogue: Catalogue, thresholds: Thresholds, rules: tuple[Rule, ...] = ALL_RULES) -> Yardstick:
@@ -122,6 +126,7 @@ def prepare(catalogue: Catalogue, thresholds: Thresholds, rules: tuple[Rule, ...
         references=tuple(_reference(rule, catalogue, thresholds) for rule in rules),
         everyone=frozenset(product.id for product in catalogue.products),
         strengths=strengths_of(catalogue),
+        claims={},
     )
 
 

@@ -29,9 +29,11 @@ def name_rivals(examinations: Iterable[Examination], claim: Claim, yardstick: Ya
 
 
 def _rival(rival: Product, claim: Claim, yardstick: Yardstick, *, reported: bool) -> Rival:
-    observation = next(
-        (reference.rule.reads[0] for reference in yardstick.references if _separates(reference, rival, claim)), ""
-    )
+    observations: dict[str, str] = claim.words.setdefault("observations", {})
+    observation = observations.get(rival.id)
+    if observation is None:
+        telling = (reference.rule.reads[0] for reference in yardstick.references if _separates(reference, rival, claim))
+        observation = observations[rival.id] = next(telling, "")
     return Rival(
         product=rival.id,
         title=rival.title,

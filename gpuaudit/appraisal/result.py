@@ -167,3 +167,4 @@ class AttestationResult:
     notices: tuple[str, ...]
     machine_findings: tuple[Finding, ...]
     lines: tuple[LineResult, ...]
+    challenges: tuple[Digest, ...] = ()

@@ -79,6 +79,7 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; never raises for what a user, a file or the machine did wrong."""
+    console.hush(quiet=False)
     try:
         return int(_dispatch(arguments))
     except KeyboardInterrupt:
@@ -95,7 +96,7 @@ def run(arguments: list[str]) -> int:
 def _dispatch(arguments: list[str]) -> int:
     try:
         # An empty `complete_var`: with the default one, a variable of the environment would make typer print shell completions
-        # and exit 0, which is the exit status of `confirmed`.
+        # and exit 0, which is the exit status of `confirmed`. Completion is a command of its own, and a static script.
         code = typer.main.get_command(_app).main(arguments, prog_name=_PROGRAM, complete_var="", standalone_mode=False)
     except AuthenticityError as error:
         return _failed(Exit.NOT_AUTHENTIC, str(error))
@@ -112,7 +113,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _failed(code: Exit, message: str) -> Exit:
-    console.say(f"{_PROGRAM}: {message}")
+    console.complain(f"{_PROGRAM}: {message}")
     return code
 
 

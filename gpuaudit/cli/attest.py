@@ -16,6 +16,7 @@ from gpuaudit.cli.options import (
     NonceOption,
     OutOption,
     PublicKeyOption,
+    QuietOption,
     SimulateOption,
     SuiteOption,
 )
@@ -38,6 +39,7 @@ def attest(
     out: OutOption = None,
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
+    quiet: QuietOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Collect and measure, and seal the evidence; no verdict.
@@ -46,9 +48,12 @@ def attest(
     anywhere and any time later. Whatever cannot be read is in it as Unknown,
     with the reason.
 
+    Example: gpuaudit attest --simulate a800-sxm4-80gb:8 --out evidence
+
     Exit status: 0 sealed, 2 wrong usage or DIR not empty, 4 DIR cannot be
     written, 130 interrupted.
     """
+    console.hush(quiet=quiet)
     wanted = nonce_of(nonce)
     signer = load_signer(key, public_key)
     with claimed(folder_for(out, wanted)) as folder:

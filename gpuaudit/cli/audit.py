@@ -20,6 +20,7 @@ from gpuaudit.cli.options import (
     OutOption,
     PolicyOption,
     PublicKeyOption,
+    QuietOption,
     SimulatedOption,
     SimulateOption,
     SuiteOption,
@@ -48,6 +49,7 @@ def audit(
     out: OutOption = None,
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
+    quiet: QuietOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Audit this machine against a tender: collect, measure, seal, appraise.
@@ -56,10 +58,13 @@ def audit(
     extra `report` is installed DIR/report.html. What collects and measures is
     not told what the tender claims.
 
+    Example: gpuaudit audit --simulate a100-sxm4-80gb:8 --tender sustech-2024
+
     Exit status: 0 confirmed, 10 refuted, 11 inconclusive, 12 out of scope, 13
     confirmed but simulated, 2 wrong usage or DIR not empty, 4 DIR cannot be
     written, 130 interrupted.
     """
+    console.hush(quiet=quiet)
     terms = read_terms(tender, policy, complete=complete, allow_simulated=allow_simulated)
     wanted = nonce_of(nonce)
     signer = load_signer(key, public_key)

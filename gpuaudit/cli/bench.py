@@ -11,7 +11,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.collect import DEFAULT_SUITE, SIMULATED_HEAD, Collection, collect, nonce_of
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json, as_table, in_prefixed
-from gpuaudit.cli.options import AdversaryOption, BusyOption, FormatOption, SimulateOption, SuiteOption
+from gpuaudit.cli.options import AdversaryOption, BusyOption, FormatOption, QuietOption, SimulateOption, SuiteOption
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.codec import encode
 from gpuaudit.evidence.measurement import (
@@ -39,14 +39,18 @@ def bench(
     simulate: SimulateOption = "",
     adversary: AdversaryOption = "",
     busy_ok: BusyOption = False,
+    quiet: QuietOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Measure what the devices can do, and show it; seals nothing.
 
     Without an accelerator it measures the processor, and says so.
 
+    Example: gpuaudit bench --simulate h100-sxm5-80gb:2
+
     Exit status: 0 done, also where some measurements have no value, 2 wrong usage.
     """
+    console.hush(quiet=quiet)
     bundle = collect(Collection(simulate=simulate, nonce=nonce_of(""), suite=suite, busy_ok=busy_ok, adversary=adversary))
     console.result(as_json(_as_plain(bundle)) if format_ is Format.JSON else _as_text(bundle))
 

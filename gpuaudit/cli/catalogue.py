@@ -45,6 +45,8 @@ def list_(format_: FormatOption = Format.TEXT) -> None:
 
     What counts as nothing satisfies no claim.
 
+    Example: gpuaudit catalogue list
+
     Exit status: 0 done.
     """
     catalogue = load_catalogue()
@@ -66,6 +68,8 @@ def show(
     """Show everything known of PRODUCT, each value with its sources.
 
     A value marked unverified is shown and excludes nothing.
+
+    Example: gpuaudit catalogue show a800-sxm4-80gb
 
     Exit status: 0 done, 2 no such product.
     """
@@ -92,6 +96,8 @@ def identify_(
 
     For a look, not for a verdict: nothing is measured, and a device that lies
     about all of it is believed.
+
+    Example: gpuaudit catalogue identify evidence.json
 
     Exit status: 0 done, 2 wrong usage, 3 the evidence is not authentic.
     """

@@ -57,6 +57,8 @@ def plan(
 ) -> None:
     """Show how large a challenge would be, what it would prove and what not.
 
+    Example: gpuaudit challenge plan --tender sustech-2024
+
     Exit status: 0 done, 2 wrong usage.
     """
     from gpuaudit.cli.challenge_plan import plan_as_text, planned
@@ -99,6 +101,8 @@ def ssh(
     Writes DIR/challenge.json, sealed with one's own key, the evidence that
     answers it, and the transcripts from which anybody can check it again.
 
+    Example: gpuaudit challenge ssh root@gpu7 --tender sustech-2024 --out proof
+
     Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
     the host key that was expected, 4 HOST cannot be reached.
     """
@@ -140,6 +144,8 @@ def local(
     With --device cpu nothing needs to be claimed: the processor is timed
     beforehand, and the host's own memory is filled.
 
+    Example: gpuaudit challenge local --device cpu --rehearsal --out proof
+
     Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 4 DIR
     cannot be written.
     """
@@ -172,6 +178,8 @@ def issue(
 ) -> None:
     """Write a challenge to a file, for a machine that cannot be reached.
 
+    Example: gpuaudit challenge issue request.txt --product t4 --rehearsal
+
     Exit status: 0 done, 2 wrong usage or REQUEST exists, 4 it cannot be
     written.
     """
@@ -194,6 +202,8 @@ def answer(
     """Answer a challenge: over stdin and stdout, or REQUEST into DIR.
 
     Loads no device on which others work, and gives up what takes too long.
+
+    Example: gpuaudit challenge answer request.txt --device cpu --out answer
 
     Exit status: 0 answered, 2 wrong usage, 3 REQUEST is not one, 4 DIR cannot
     be written or a device failed.
@@ -230,6 +240,8 @@ def check(
     Nobody's clock ran, so no floor follows from it: only that the work was
     done, by whatever, in whatever time.
 
+    Example: gpuaudit challenge check request.txt answer --product t4
+
     Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
     an answer, 4 DIR cannot be written.
     """
@@ -250,6 +262,8 @@ def recheck(
     """Check a sealed challenge again, from the transcripts beside FILE.
 
     Recomputes everything but the times, which are the word of who signed.
+
+    Example: gpuaudit challenge recheck proof/challenge.json
 
     Exit status: 0 it follows from its transcripts, 2 wrong usage, 3 it does
     not, or no trusted key signed it.

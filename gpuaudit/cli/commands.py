@@ -51,4 +51,5 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "tender": _entry("tender", "List, show and check tenders: the claims that evidence is appraised against."),
     "catalogue": _entry("catalogue", "Show what is known of each product, and what a device can be."),
     "keys": _entry("keys", "Make and show signing keys."),
+    "completion": _entry("completion", "Print the completion script of SHELL: bash, zsh or fish."),
 }

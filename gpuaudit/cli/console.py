@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 from getpass import getpass
-from typing import TextIO
+from typing import Final, TextIO
 
 from gpuaudit.errors import UsageError
 from gpuaudit.printable import printable
+
+_quiet: Final[ContextVar[bool]] = ContextVar("quiet", default=False)
+
+
+def hush(*, quiet: bool) -> None:
+    """From now on say what goes on, or, where `quiet`, only what went wrong."""
+    _quiet.set(quiet)
 
 
 def result(text: str) -> None:
@@ -25,7 +33,13 @@ def result(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print one line about what is going on to stderr."""
+    """Print one line about what is going on to stderr, unless it is to be quiet."""
+    if not _quiet.get():
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """Print one line about what went wrong to stderr, quiet or not."""
     _write(sys.stderr, printable(text) + "\n")
 
 
@@ -35,8 +49,13 @@ def page(text: str) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether a person sees stderr, so that progress may be drawn there and a passphrase be asked for."""
+    """Whether a person sees stderr, so that a passphrase may be asked for there."""
     return sys.stderr.isatty()
+
+
+def may_draw() -> bool:
+    """Whether progress may be drawn on stderr: a person sees it, and it is not to be quiet."""
+    return on_terminal() and not _quiet.get()
 
 
 def ask_secret(prompt: str) -> str:

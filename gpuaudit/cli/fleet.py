@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.collect import DEFAULT_SUITE, SIMULATED_HEAD, nonce_of
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.exits import Exit
+from gpuaudit.cli.extras import needs_extra
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.judging import Terms, read_terms
 from gpuaudit.cli.options import (
@@ -40,8 +42,6 @@ from gpuaudit.errors import AuthenticityError, CouldNotAuthenticateError, UsageE
 
 # What a command does not need on its way is not imported: neither scipy, nor the simulation, nor ray.
 if TYPE_CHECKING:
-    from securesystemslib.signer import Signer
-
     from gpuaudit.fleet.gather import Hearing
     from gpuaudit.fleet.node import Node
     from gpuaudit.fleet.result import FleetResult
@@ -75,6 +75,7 @@ ResultFolderOption = Annotated[
 
 
 @app.command()
+@needs_extra("fleet")
 def plan(
     tender: TenderOption,
     confidence: Annotated[float, typer.Option("--confidence", help="How sure the statement is to be.")] = 0.95,
@@ -107,6 +108,8 @@ def plan(
     names the servers, everything else after. For a tender with a period, draws
     random audit times, which are to be kept secret.
 
+    Example: gpuaudit fleet plan --tender ustc-suzhou-2024 --out plan.json
+
     Exit status: 0 done, 2 wrong usage, 4 FILE cannot be written.
     """
     from gpuaudit.evidence.codec import dump
@@ -133,6 +136,7 @@ def plan(
 
 
 @app.command("run")
+@needs_extra("fleet")
 def run_(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="A folder for the evidence; one begun before is gone on with.")
@@ -169,6 +173,8 @@ def run_(
     with the reason. Run again, only nodes without evidence are run. With --nonce
     each node answers its own, SHA-256 of "NONCE NODE".
 
+    Example: gpuaudit fleet run --simulate a100-sxm4-80gb:8 --nodes 2 --out fleet
+
     Exit status: 0 all nodes have evidence, 4 some have not or DIR cannot be
     written, 2 wrong usage, 130 interrupted.
     """
@@ -178,7 +184,8 @@ def run_(
     from gpuaudit.fleet.run import run_fleet
 
     master = nonce_of(nonce)
-    engine, members = _engine(address, simulate, _Fleet(nodes, seed, tuple(bad or ())), retries + 1, timeout, workers)
+    fleet = _Fleet(spec=simulate, nodes=nodes, seed=seed, bad=tuple(bad or ()))
+    engine, members = _engine(address, fleet, attempts=retries + 1, timeout=timeout, workers=workers)
     tasks = [NodeTask(node=member, nonce=node_nonce(master, member.node), suite=suite, busy_ok=busy_ok) for member in members]
     if simulate:
         console.say(SIMULATED_HEAD)
@@ -190,6 +197,7 @@ def run_(
 
 
 @app.command()
+@needs_extra("fleet")
 def appraise(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With NODE.json or NODE/evidence.json.", show_default=False)],
     tender: TenderOption,
@@ -227,6 +235,8 @@ def appraise(
     counted once; in two places at once they refute. Trusts one's own keys, those
     of --keyring, or those that came with the evidence (--trust-on-first-use).
 
+    Example: gpuaudit fleet appraise fleet --tender cnki --keyring fleet/keys
+
     Exit status: 0 confirmed, 10 refuted, 11 inconclusive, 12 out of scope, 13
     confirmed but simulated, 3 no file is authentic, 2 wrong usage, 4 DIR cannot
     be written.
@@ -235,6 +245,7 @@ def appraise(
     from gpuaudit.fleet.folder import read_folder
     from gpuaudit.fleet.gather import Hearing, available_cores, gather
     from gpuaudit.fleet.plan import read_plan
+    from gpuaudit.fleet.result import seal_fleet_result
 
     terms = read_terms(tender, policy, complete=complete, allow_simulated=allow_simulated)
     asked = read_nonce(nonce) if nonce else ""
@@ -264,18 +275,21 @@ def appraise(
     if out is not None:
         signer = load_signer(key, public_key)
         with claimed(out) as target:
-            target.write({RESULT_NAME: _sealed(result, signer.signer)})
+            target.write({RESULT_NAME: seal_fleet_result(result, signer.signer)})
     console.result(_shown(result, format_))
     raise typer.Exit(_exit_of(result))
 
 
 @app.command()
+@needs_extra("fleet")
 def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A fleet's sealed result.", show_default=False)],
     keyring: KeyringOption = None,
     format_: FleetFormatOption = FleetFormat.TEXT,
 ) -> None:
     """Show a fleet's sealed RESULT: as text, page, JSON or for Prometheus.
+
+    Example: gpuaudit fleet report verdict/result.json --format html > fleet.html
 
     Exit status: 0 done, whatever the verdict, 3 RESULT is not authentic, 2
     wrong usage.
@@ -287,28 +301,27 @@ def report(
     console.result(_shown(read_fleet_result(opened.predicate, place=str(result)), format_, whole=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Fleet:
     """A simulated fleet as it was asked for."""
 
-    def __init__(self, nodes: int, seed: int, bad: tuple[str, ...]) -> None:
-        self.nodes = nodes
-        self.seed = seed
-        self.bad = bad
+    spec: str
+    nodes: int
+    seed: int
+    bad: tuple[str, ...]
 
 
-def _engine(
-    address: str, simulate: str, fleet: _Fleet, attempts: int, timeout: float, workers: int
-) -> tuple[Engine, tuple[Node, ...]]:
+def _engine(address: str, fleet: _Fleet, *, attempts: int, timeout: float, workers: int) -> tuple[Engine, tuple[Node, ...]]:
     """Find what runs the nodes, and the nodes."""
     from gpuaudit.fleet.gather import available_cores
     from gpuaudit.fleet.processes import ProcessEngine
 
     members: tuple[Node, ...] = ()
-    if simulate:
+    if fleet.spec:
         from gpuaudit.fleet.simulate import parse_fault, simulated_fleet
 
         faults = tuple(parse_fault(text) for text in fleet.bad)
-        members = simulated_fleet(simulate, fleet.nodes, seed=fleet.seed, faults=faults)
+        members = simulated_fleet(fleet.spec, fleet.nodes, seed=fleet.seed, faults=faults)
     if address:
         from gpuaudit.fleet.ray_runner import RayEngine, connect, real_nodes
 
@@ -347,12 +360,6 @@ def _remember(hearing: Hearing, known: Path, result: FleetResult) -> None:
 
     seen = {known_key(result.tender.name, row.node): row.signed_by[0] for row in result.rows if row.signed_by}
     remember(known, hearing.trust.known, seen)
-
-
-def _sealed(result: FleetResult, signer: Signer) -> bytes:
-    from gpuaudit.fleet.result import seal_fleet_result
-
-    return seal_fleet_result(result, signer)
 
 
 def _shown(result: FleetResult, format_: FleetFormat, *, whole: bool = False) -> str:

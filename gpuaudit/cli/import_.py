@@ -27,6 +27,8 @@ def import_(
     What the capture lacks is Unknown. Nobody vouches for a capture, so the file
     is not signed, and only `appraise --policy testimony` takes it.
 
+    Example: gpuaudit import smi.xml --out captured.json
+
     Exit status: 0 done, 2 not a capture or FILE exists, 4 FILE cannot be written.
     """
     bundle = import_capture(read_bounded(capture, refusal=MalformedFileError), place=str(capture))

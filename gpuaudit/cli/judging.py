@@ -86,8 +86,8 @@ def judge(exhibit: Exhibit, terms: Terms, *, nonce_expected: str) -> Attestation
 
 
 def seal_result(result: AttestationResult, signer: LoadedSigner) -> bytes:
-    """Sign a result. Its subjects are the tender's file and the evidence."""
-    files = (result.tender, *(evidence.file for evidence in result.evidence))
+    """Sign a result. Its subjects are the tender's file, the evidence and any challenge."""
+    files = (result.tender, *(evidence.file for evidence in result.evidence), *result.challenges)
     subjects = tuple(Subject(name=file.name, sha256=file.sha256) for file in files)
     return seal(PredicateType.RESULT, subjects, dump(AttestationResult, result), signer.signer)
 

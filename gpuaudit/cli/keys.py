@@ -30,6 +30,8 @@ def new(
     Prints its id and its file. An existing key is never replaced. For a key with
     a passphrase: openssl pkcs8 -topk8 -scrypt, then --key FILE.
 
+    Example: gpuaudit keys new --name laptop
+
     Exit status: 0 done, 2 the name is taken, 4 the folder cannot be used.
     """
     key = own_keys().create(name, kind, ask=console.ask_secret)
@@ -44,6 +46,8 @@ def show(
     """Show one's own public keys.
 
     What --pem prints can be sent to whoever verifies, who gives it to --keyring.
+
+    Example: gpuaudit keys show --pem > laptop.pub
 
     Exit status: 0 done, 4 the folder cannot be used.
     """

@@ -97,3 +97,7 @@ SimulatedOption: TypeAlias = Annotated[
     bool,
     typer.Option("--allow-simulated/--no-allow-simulated", help="Accept a confirmed simulation, for tests of one's own."),
 ]
+
+QuietOption: TypeAlias = Annotated[
+    bool, typer.Option("--quiet/--no-quiet", help="Say only what went wrong; the result is printed all the same.")
+]

@@ -42,5 +42,5 @@ def page_files(paper: Paper) -> dict[str, bytes]:
     try:
         return {REPORT_NAME: page_of(paper).encode()}
     except Exception as error:  # noqa: BLE001 - see above
-        console.say(f"{REPORT_NAME}: not written: {error}; make it with gpuaudit report --format html")
+        console.complain(f"{REPORT_NAME}: not written: {error}; make it with gpuaudit report --format html")
         return {}

@@ -9,7 +9,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.collect import SIMULATED_HEAD, collect_identity
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json, as_table, shown
-from gpuaudit.cli.options import AdversaryOption, FormatOption, SimulateOption
+from gpuaudit.cli.options import AdversaryOption, FormatOption, QuietOption, SimulateOption
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.codec import encode
 from gpuaudit.evidence.device import DeviceEvidence
@@ -21,14 +21,22 @@ _HEADER: Final = ("device", "name", "memory", "PCI id", "bus id", "UUID")
 
 
 @app.command()
-def probe(simulate: SimulateOption = "", adversary: AdversaryOption = "", format_: FormatOption = Format.TEXT) -> None:
+def probe(
+    simulate: SimulateOption = "",
+    adversary: AdversaryOption = "",
+    format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
+) -> None:
     """Show what the machine says about its GPUs; measures nothing.
 
     What it says is not what it is: see `attest` and `appraise`. JSON holds every
     reading, also those that the table leaves out.
 
+    Example: gpuaudit probe --simulate a100-sxm4-80gb:8
+
     Exit status: 0 done, also where there is no GPU, 2 wrong usage.
     """
+    console.hush(quiet=quiet)
     bundle = collect_identity(simulate, adversary)
     console.result(as_json(json.loads(encode(bundle))) if format_ is Format.JSON else _as_text(bundle))
 

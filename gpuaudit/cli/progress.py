@@ -47,7 +47,7 @@ class _Drawn(_Announced):
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """Show on stderr how far a run has come; the bar is gone when it is over."""
-    if not console.on_terminal():
+    if not console.may_draw():
         yield _Announced()
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]} left"))

@@ -23,6 +23,8 @@ def list_rules(format_: FormatOption = Format.TEXT) -> None:
     Effects: identity and throughput rules exclude products, shortfall rules
     withhold a confirmation, note rules are shown and move nothing.
 
+    Example: gpuaudit rules list
+
     Exit status: 0 done.
     """
     rows = [(one.slug, one.basis, one.effect, one.statement) for one in manuals()]
@@ -39,6 +41,8 @@ def explain(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Explain RULE: what it looks at, catches and does not catch, and its numbers.
+
+    Example: gpuaudit rules explain pci-device-id
 
     Exit status: 0 done, 2 no such rule.
     """

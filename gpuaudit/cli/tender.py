@@ -34,6 +34,8 @@ _CAMEL: Final = {"dollars_per_gpu_hour": "dollarsPerGpuHour", "dollars": "dollar
 def list_(format_: FormatOption = Format.TEXT) -> None:
     """List the tenders that come with gpuaudit.
 
+    Example: gpuaudit tender list
+
     Exit status: 0 done.
     """
     tenders = [load_tender(slug).tender for slug in known_tenders()]
@@ -50,6 +52,8 @@ def show(tender: TenderArgument, format_: FormatOption = Format.TEXT) -> None:
     For each line on hardware: the products that would satisfy it, and the price
     per GPU and hour, or why it cannot be worked out.
 
+    Example: gpuaudit tender show ustc-suzhou-2024
+
     Exit status: 0 done, 2 no such tender, or its file is at fault.
     """
     loaded = load_tender(tender)
@@ -59,6 +63,8 @@ def show(tender: TenderArgument, format_: FormatOption = Format.TEXT) -> None:
 @app.command()
 def check(tender: TenderArgument) -> None:
     """Check that TENDER can be appraised; name every fault with its line.
+
+    Example: gpuaudit tender check sustech-2024
 
     Exit status: 0 it can, 2 it cannot.
     """

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gpuaudit.appraisal.result import AttestationResult
+from gpuaudit.appraisal.result import Verdict
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json
@@ -17,8 +17,18 @@ from gpuaudit.envelope.keystore import own_keys
 from gpuaudit.errors import AuthenticityError
 from gpuaudit.evidence.bundle import Origin
 from gpuaudit.evidence.codec import decode, load
+from gpuaudit.evidence.record import record
 
 app = command_app()
+
+
+@record
+class _Outcome:
+    """What the result of one machine and that of a fleet have in common."""
+
+    origin: Origin
+    verdict: Verdict
+    accepted: bool
 
 
 @app.command()
@@ -31,6 +41,8 @@ def verify(
 
     Says who signed it and what was signed, not whether it is true. Trusts one's
     own keys and those given with --keyring.
+
+    Example: gpuaudit verify evidence.json
 
     Exit status: 0 signed by a trusted key, 3 not authentic, 2 wrong usage.
     """
@@ -61,7 +73,7 @@ def _about(opened: Opened) -> dict[str, str]:
         case PredicateType.EVIDENCE:
             return {"origin": decode(opened.predicate, place=opened.place).origin.value}
         case PredicateType.RESULT:
-            result = load(AttestationResult, opened.predicate, place=opened.place)
+            result = load(_Outcome, opened.predicate, place=opened.place)
             return {"origin": result.origin.value, "verdict": result.verdict.value, "accepted": str(result.accepted).lower()}
         case _:
             return {}

@@ -43,8 +43,17 @@ def json_schema(kind: type[Any], name: str, direction: Direction) -> dict[str, o
         direction: Fields with a default are always written, and may be left out by people.
     """
     made = TypeAdapter(kind).json_schema(mode=_MODES[direction], by_alias=True, schema_generator=_Plain)
+    if direction is Direction.WRITTEN:
+        _require_all(made)
     _require_tags(made)
     return {"$schema": _DIALECT, "$id": f"urn:gpuaudit:schema:{name}:v1", **made}
+
+
+def _require_all(made: dict[str, Any]) -> None:
+    """Require every field: what is written holds the default ones too."""
+    for member in (made, *made.get("$defs", {}).values()):
+        if "properties" in member:
+            member["required"] = list(member["properties"])
 
 
 def _require_tags(made: dict[str, Any]) -> None:

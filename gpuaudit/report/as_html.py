@@ -36,6 +36,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.tests["long"] = _has_long_word
     return environment.get_template("page.html")

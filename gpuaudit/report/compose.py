@@ -108,6 +108,7 @@ def _of_evidence(paper: Paper) -> Iterator[Section]:
 def _foundations(result: AttestationResult) -> Section:
     facts = [Fact(label="policy", value=quoted(result.policy)), Fact(label="catalogue", value=quoted(result.catalogue_version))]
     facts += [fact for evidence in result.evidence for fact in _evidence(evidence)]
+    facts += [Fact(label="challenge", value=f"{quoted(file.name)} sha256:{quoted(file.sha256)}") for file in result.challenges]
     facts.append(Fact(label="tender", value=f"sha256:{result.tender.sha256}"))
     return Section(id="foundations", title="What this rests on", brief=True, blocks=(Facts(items=tuple(facts)),))
 
@@ -115,7 +116,7 @@ def _foundations(result: AttestationResult) -> Section:
 def _evidence(evidence: EvidenceSummary) -> Iterator[Fact]:
     yield Fact(label="evidence", value=f"{quoted(evidence.file.name)} sha256:{evidence.file.sha256}")
     yield Fact(
-        label="collected", value=f"{evidence.started_at} to {evidence.finished_at}, {evidence.devices_seen} devices seen"
+        label="collected", value=f"{evidence.started_at} to {evidence.finished_at}, devices seen: {evidence.devices_seen}"
     )
     yield Fact(label="signed by", value=", ".join(map(quoted, evidence.signed_by)) or UNSIGNED)
     yield Fact(label="nonce", value=quoted(evidence.nonce))

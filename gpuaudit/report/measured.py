@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.measurement import (
     CapacityTask,
     Company,
-    Dtype,
     GemmTask,
     Measurement,
     MemoryTask,
@@ -22,14 +22,32 @@ from gpuaudit.evidence.measurement import (
     Task,
 )
 from gpuaudit.evidence.reading import Known
-from gpuaudit.report.quoting import spoken
-from gpuaudit.report.view import Band, Block, Cell, Curve, CurveChart, DotChart, Dots, HeatChart, Picture, Section, Table
+from gpuaudit.report.quoting import listed, spoken
+from gpuaudit.report.view import (
+    Band,
+    Block,
+    Cell,
+    Curve,
+    CurveChart,
+    DotChart,
+    Dots,
+    HeatChart,
+    Listing,
+    Picture,
+    Section,
+    Table,
+)
 
 _MEBIBYTE: Final = 1024 * 1024
 _TERA: Final = 1e12
 _GIGA: Final = 1e9
+_MOST_COLUMNS: Final = 16
+# A thousand times what the fastest server of today does; beyond it a scale shows nothing else.
+_FASTEST: Final = 1e21
 _FLOP: Final = "TFLOP/s"
 _BANDWIDTH: Final = "GB/s"
+# Never compared with an accelerator.
+_HOST: Final = "the host's processor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +72,8 @@ def measured_section(bundle: EvidenceBundle, result: AttestationResult, catalogu
     }
     claimed = _claimed(result, catalogue)
     rows = tuple(_rows(bundle, named, claimed))
-    blocks = (*_tables(rows), *_charts(rows, claimed), *_caches(rows), *_peers(bundle, named), *more)
+    pictures = (*_charts(rows, claimed), *_caches(rows), *_peers(bundle, named), *more)
+    blocks = (*_without_sense(bundle), *_tables(rows), *pictures)
     title = f"Measured against expected: suite {bundle.suite}" if blocks else "Nothing was measured"
     return Section(id="measured", title=title, brief=False, blocks=blocks)
 
@@ -68,19 +87,19 @@ def _rows(bundle: EvidenceBundle, named: Mapping[str, str], claimed: Sequence[Pr
     """Yield the tasks of single devices and of all together, in the order in which they were run."""
     groups: dict[tuple[str, Company, Task], dict[str, float]] = {}
     for one in bundle.measurements:
-        if isinstance(one.task, CapacityTask | PeerTask) or not isinstance(one.samples, Known):
+        if isinstance(one.task, CapacityTask | PeerTask) or math.isnan(_rate(one)):
             continue
         rates = groups.setdefault((task_title(one.task), one.company, one.task), {})
         rates[_whose(one, named)] = _rate(one)
     for (name, company, task), rates in groups.items():
         alone = " (alone)" if company is Company.ALONE and isinstance(task, GemmTask | MemoryTask) else ""
-        yield Row(name=f"{name}{alone}", task=task, rates=rates, bands=_bands(task, claimed))
+        yield Row(name=f"{name}{alone}", task=task, rates=rates, bands=() if _HOST in rates else _bands(task, claimed))
 
 
 def _whose(measurement: Measurement, named: Mapping[str, str]) -> str:
     match measurement.subjects:
         case ():
-            return "the host's processor"
+            return _HOST
         case (uuid,):
             return named.get(uuid, "a device that NVML does not list")
         case several:
@@ -100,29 +119,49 @@ def task_title(task: Task) -> str:
 
 
 def _rate(measurement: Measurement) -> float:
+    """Return the median rate, or not a number: evidence may hold times that make no sense."""
     samples = measurement.samples
+    if not isinstance(samples, Known):
+        return math.nan
     try:
-        return samples.value.median_rate() if isinstance(samples, Known) else 0.0
+        rate = samples.value.median_rate()
     except ValueError:
-        # Evidence may hold times that make no sense; the appraisal has its own word on them.
-        return 0.0
+        return math.nan
+    return rate if 0 < rate <= _FASTEST else math.nan
+
+
+def _without_sense(bundle: EvidenceBundle) -> Iterator[Listing]:
+    """Name what was measured in times that no work takes; the appraisal has its own word on it."""
+    names = [
+        task_title(one.task)
+        for one in bundle.measurements
+        if isinstance(one.samples, Known) and not isinstance(one.task, CapacityTask) and math.isnan(_rate(one))
+    ]
+    if names:
+        told = listed(dict.fromkeys(names))
+        yield Listing(items=(f"{len(names)} measurements have times that make no sense and are not shown: {told}",))
 
 
 def _bands(task: Task, claimed: Sequence[Product]) -> tuple[Band, ...]:
     match task:
         case GemmTask(dtype=dtype):
-            return _band(claimed, lambda product: product.rate(Dtype(dtype)))
+            return _by_family(claimed, lambda product: product.rate(dtype))
         case MemoryTask(kind="copy" | "read" | "triad"):
-            return _band(claimed, lambda product: product.span(Quantity.MEMORY_BANDWIDTH_BYTES_PER_SECOND))
+            return _by_family(claimed, lambda product: product.span(Quantity.MEMORY_BANDWIDTH_BYTES_PER_SECOND))
         case _:
             return ()
 
 
-def _band(claimed: Sequence[Product], of: Callable[[Product], Span | NoData]) -> tuple[Band, ...]:
-    spans = [span for span in map(of, claimed) if isinstance(span, Span)]
-    if not spans:
-        return ()
-    return (Band(low=min(span.smallest for span in spans), high=max(span.largest for span in spans)),)
+def _by_family(claimed: Sequence[Product], of: Callable[[Product], Span | NoData]) -> tuple[Band, ...]:
+    spans: dict[str, list[Span]] = {}
+    for product in claimed:
+        span = of(product)
+        if isinstance(span, Span):
+            spans.setdefault(product.family, []).append(span)
+    return tuple(
+        Band(of=family, low=min(span.smallest for span in some), high=max(span.largest for span in some))
+        for family, some in sorted(spans.items())
+    )
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[Table]:
@@ -137,8 +176,11 @@ def _tables(rows: Sequence[Row]) -> Iterator[Table]:
 def _table_row(row: Row) -> tuple[str, ...]:
     rates = sorted(row.rates.values())
     three = (rates[0], statistics.median(rates), rates[-1])
-    peak = show_range((row.bands[0].low, row.bands[0].high), row.unit) if row.bands else "no data"
-    return (row.name, spoken(row.rates), *(show(rate, row.unit) for rate in three), peak)
+    return (row.name, spoken(row.rates), *(show(rate, row.unit) for rate in three), _peaks(row) or "not compared")
+
+
+def _peaks(row: Row) -> str:
+    return "; ".join(f"{band.of} {show_range((band.low, band.high), row.unit)}" for band in row.bands)
 
 
 def _charts(rows: Sequence[Row], claimed: Sequence[Product]) -> Iterator[Picture]:
@@ -150,8 +192,7 @@ def _charts(rows: Sequence[Row], claimed: Sequence[Product]) -> Iterator[Picture
 
 
 def _dots(caption: str, rows: Sequence[Row], unit: str, scale: float, families: str) -> Iterator[Picture]:
-    drawn = [row for row in rows if any(rate > 0 for rate in row.rates.values())]
-    if not drawn:
+    if not rows:
         return
     chart = DotChart(
         unit=unit,
@@ -159,19 +200,19 @@ def _dots(caption: str, rows: Sequence[Row], unit: str, scale: float, families: 
         rows=tuple(
             Dots(
                 label=row.name,
-                values=tuple(rate / scale for rate in row.rates.values() if rate > 0),
-                bands=tuple(Band(low=band.low / scale, high=band.high / scale) for band in row.bands),
+                values=tuple(rate / scale for rate in row.rates.values()),
+                bands=tuple(Band(of=band.of, low=band.low / scale, high=band.high / scale) for band in row.bands),
             )
-            for row in drawn
+            for row in rows
         ),
     )
-    told = "; ".join(f"{row.name}: {_against(row)}" for row in drawn)
+    told = "; ".join(f"{row.name}: {_against(row)}" for row in rows)
     yield Picture(caption=caption, alternative=f"A dot for each device beside the {chart.band_label}. {told}.", chart=chart)
 
 
 def _against(row: Row) -> str:
     reached = show_range(row.rates.values(), row.unit)
-    return f"{reached} of {show_range((row.bands[0].low, row.bands[0].high), row.unit)}" if row.bands else reached
+    return f"{reached}, peak of {_peaks(row)}" if row.bands else reached
 
 
 def _is_cached(task: Task) -> bool:
@@ -205,8 +246,8 @@ def _peers(bundle: EvidenceBundle, named: Mapping[str, str]) -> Iterator[Block]:
     cells: dict[tuple[int, int], float] = {}
     for one in bundle.measurements:
         match one:
-            case Measurement(task=PeerTask(kind="peer-both-ways"), subjects=(first, second), samples=Known()):
-                if first in places and second in places:
+            case Measurement(task=PeerTask(kind="peer-both-ways"), subjects=(first, second)):
+                if first in places and second in places and not math.isnan(_rate(one)):
                     row, column = places[first], places[second]
                     cells[row, column] = cells[column, row] = _rate(one) / _GIGA
             case _:
@@ -223,8 +264,22 @@ def _peers(bundle: EvidenceBundle, named: Mapping[str, str]) -> Iterator[Block]:
             cells=tuple(Cell(row=row, column=column, value=value) for (row, column), value in sorted(cells.items())),
         ),
     )
-    yield Table(
-        caption=f"Between every two devices, both ways at once, {_BANDWIDTH}",
+    yield _peer_table(labels, cells)
+
+
+def _peer_table(labels: Sequence[str], cells: Mapping[tuple[int, int], float]) -> Table:
+    """Write every pair where that fits on a sheet, and what each device reaches with the others where it does not."""
+    caption = f"Between every two devices, both ways at once, {_BANDWIDTH}"
+    if len(labels) > _MOST_COLUMNS:
+        reached = {row: sorted(value for (one, _), value in cells.items() if one == row) for row in range(len(labels))}
+        rows = tuple(
+            (labels[row], *(f"{value:.0f}" for value in (rates[0], statistics.median(rates), rates[-1])))
+            for row, rates in reached.items()
+            if rates
+        )
+        return Table(caption=caption, header=("device", "lowest", "median", "highest"), rows=rows)
+    return Table(
+        caption=caption,
         header=("", *(label.removeprefix("device ") for label in labels)),
         rows=tuple(
             (label, *(f"{cells[row, column]:.0f}" if (row, column) in cells else "" for column in range(len(labels))))

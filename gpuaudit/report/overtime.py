@@ -18,6 +18,7 @@ _SLOWED: Final = (
 )
 _MOST_POINTS: Final = 160
 _WATT: Final = 1000
+_LONGEST: Final = 86_400.0
 
 
 @dataclass(slots=True)
@@ -31,7 +32,9 @@ class _Track:
     slowed: Counter[Throttle] = field(default_factory=Counter)
 
     def add(self, telemetry: Telemetry) -> None:
-        moments = [self.seconds + max(0.0, offset) for offset in telemetry.offsets_seconds]
+        # Moments that run backwards, or for years, are somebody's invention; the picture is of the rest.
+        offsets = [offset for offset in telemetry.offsets_seconds if 0 <= offset <= _LONGEST]
+        moments = [self.seconds + offset for offset in sorted(offsets)]
         self.clock += zip(moments, _values(telemetry.sm_clock_megahertz), strict=False)
         self.power += (
             (moment, value / _WATT) for moment, value in zip(moments, _values(telemetry.power_milliwatts), strict=False)
@@ -97,7 +100,7 @@ def _curve(label: str, points: list[tuple[float, float]]) -> Curve:
 
 
 def _row(name: str, track: _Track) -> tuple[str, ...]:
-    slowed = ", ".join(f"{_spoken(reason)} for {seconds:.1f} s" for reason, seconds in track.slowed.items() if seconds > 0)
+    slowed = ", ".join(f"{_spoken(reason)} for {seconds:.3g} s" for reason, seconds in track.slowed.items() if seconds > 0)
     return (name, _span(track.clock), _span(track.power), slowed or "never")
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from gpuaudit.report.view import Chart, CurveChart, DotChart, HeatChart, TimeChart
 
@@ -24,6 +25,7 @@ _MARK: Final = "#d9822b"
 # Each at least 3:1 against white and against the page's dark background.
 _LINES: Final = ("#2f7fd1", "#c2571a", "#2f8f5b", "#a35bc4", "#b8860b", "#d1495b", "#5f7d8c", "#8a6d3b")
 _WIDTH: Final = 7.2
+_INCHES_PER_LETTER: Final = 0.075
 # A `Any`: the stubs have a literal type of every key.
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
@@ -65,7 +67,7 @@ def as_svg(chart: Chart, name: str) -> str:
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": name})
         figure = _figure(chart)
         written = io.StringIO()
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.05)
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     text = _METADATA.sub("", _PROLOGUE.sub("", written.getvalue(), count=1))
     text = _SIZE.sub(_sized, text, count=1)
     return _with_own_ids(text.replace(_INK, "currentColor"), name)
@@ -98,7 +100,7 @@ def _figure(chart: Chart) -> Figure:
 
 
 def _dots(chart: DotChart) -> Figure:
-    figure = Figure(figsize=(_WIDTH, 0.6 + 0.27 * len(chart.rows)))
+    figure = Figure(figsize=(_WIDTH, 0.8 + 0.25 * len(chart.rows)))
     axes = figure.subplots()
     for place, row in enumerate(chart.rows):
         for band in row.bands:
@@ -110,10 +112,12 @@ def _dots(chart: DotChart) -> Figure:
     axes.set_yticks(range(len(chart.rows)), [row.label for row in chart.rows])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    _plain_numbers(axes.xaxis)
+    _plain_numbers(axes.xaxis, LogLocator(subs=(1, 2, 5)))
     axes.set_xlabel(chart.unit)
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=8)
+    longest = max(len(row.label) for row in chart.rows)
+    _margins(figure, left=0.2 + _INCHES_PER_LETTER * longest, bottom=0.42, top=0.3)
     return figure
 
 
@@ -123,11 +127,12 @@ def _curves(chart: CurveChart) -> Figure:
     for place, curve in enumerate(chart.curves):
         axes.plot(curve.x, curve.y, marker="o", markersize=3, linewidth=1, color=_LINES[place % len(_LINES)], label=curve.label)
     axes.set_xscale("log", base=2)
-    _plain_numbers(axes.xaxis)
+    _plain_numbers(axes.xaxis, LogLocator(base=2))
     axes.set_ylim(bottom=0)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
     _legend(axes, len(chart.curves))
+    _margins(figure, left=0.62, bottom=0.42, top=0.42)
     return figure
 
 
@@ -145,6 +150,7 @@ def _time(chart: TimeChart) -> Figure:
         panels[0].axvspan(0, 0, color=_MARK, alpha=0.22, label=chart.mark_label)
     panels[-1].set_xlabel("seconds of sampled work")
     _legend(panels[0], len(chart.panels[0].curves))
+    _margins(figure, left=0.62, bottom=0.42, top=0.42)
     return figure
 
 
@@ -168,6 +174,7 @@ def _heat(chart: HeatChart) -> Figure:
         shade = "#ffffff" if cell.value < 0.6 * top else "#000000"
         axes.text(cell.column + 0.5, cell.row + 0.5, f"{cell.value:.0f}", ha="center", va="center", fontsize=7, color=shade)
     figure.colorbar(image, ax=axes, label=chart.unit)
+    _margins(figure, left=0.85, bottom=0.3, top=0.1, right=0.0)
     return figure
 
 
@@ -176,7 +183,13 @@ def _legend(axes: Axes, lines: int) -> None:
         axes.legend(fontsize=7, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
-def _plain_numbers(axis: Any) -> None:
-    write: Callable[[float, object], str] = lambda value, _: f"{value:g}"  # noqa: E731 - a formatter is a function of both
-    axis.set_major_formatter(write)
-    axis.set_minor_formatter(lambda *_: "")
+def _plain_numbers(axis: Axis, places: LogLocator) -> None:
+    axis.set_major_locator(places)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _margins(figure: Figure, *, left: float, bottom: float, top: float, right: float = 0.12) -> None:
+    """Leave these inches free for labels. Fitting them by drawing twice would take half as long again."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(left=left / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height)

@@ -50,7 +50,7 @@ def redacted(paper: Paper, *, full_sha256: str, salt: bytes = b"") -> Paper:
     """Replace UUIDs, serial numbers, bus ids, host names and addresses in a paper.
 
     What is known to name the machine (its serial numbers, host name and the digests of its machine and boot ids) is replaced
-    wherever it stands, in other texts too. Left alone are digests of files, keys and the nonce, without which nobody could check
+    wherever it stands, in other texts too, unless it is shorter than four characters. User names in paths are not known. Left alone are digests of files, keys and the nonce, without which nobody could check
     anything.
 
     Args:

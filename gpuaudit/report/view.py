@@ -57,8 +57,9 @@ class Table:
 
 @record
 class Band:
-    """What the catalogue gives for a row of a picture."""
+    """What the catalogue gives for a row of a picture: for the claimed products of the family `of`."""
 
+    of: str
     low: float
     high: float
 

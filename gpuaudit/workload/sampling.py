@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,7 +85,9 @@ def sample(accelerator: Accelerator, kernel: Kernel, terms: Terms) -> Samples:
     wanted = sampling.least_runs
     while True:
         affordable = max(1, int((deadline - accelerator.now()) / (pass_seconds * passes)))
-        seconds.extend(kernel.time(min(wanted, affordable), passes=passes))
+        fresh = kernel.time(min(wanted, affordable), passes=passes)
+        _positive(fresh)
+        seconds.extend(fresh)
         stop = _stop(accelerator, seconds, terms, start=start)
         if stop is not None:
             break
@@ -104,16 +106,29 @@ def _warm_up(accelerator: Accelerator, kernel: Kernel, terms: Terms) -> tuple[Se
     """Run until two blocks in a row are alike; return the last block's median and how many runs it took."""
     sampling = terms.sampling
     deadline = accelerator.now() + terms.budget_seconds * sampling.warmup_share
-    (current,) = kernel.time(1, passes=1)
+    current = _positive(kernel.time(1, passes=1))
     runs = 1
     while accelerator.now() < deadline:
         affordable = max(1, int((deadline - accelerator.now()) / current))
         count = max(1, min(int(sampling.warmup_block_seconds / current), affordable, _MOST_RUNS_PER_WARMUP_BLOCK))
-        previous, current = current, Seconds(statistics.median(kernel.time(count, passes=1)))
+        previous, current = current, _positive(kernel.time(count, passes=1))
         runs += count
         if abs(current - previous) <= sampling.warmup_relative * current:
             break
     return current, runs
+
+
+def _positive(seconds: Sequence[Seconds]) -> Seconds:
+    """Return the median of freshly timed runs.
+
+    Raises:
+        NotMeasurableError: It is not above zero, or a time is none: whoever owns the driver can stop the device's clock.
+    """
+    odd = [each for each in seconds if not 0 <= each < math.inf]
+    median = Seconds(statistics.median(odd or seconds))
+    if odd or median == 0:
+        raise NotMeasurableError(Reason.FAULT, f"the device's clock gave {median} s for a run")
+    return median
 
 
 def _stop(accelerator: Accelerator, seconds: list[Seconds], terms: Terms, *, start: Seconds) -> StopReason | None:

@@ -112,9 +112,7 @@ def test_the_fleet_columns_of_expected_verdicts(
 
 def appraised(gpuaudit: Gpuaudit, folder: Path, tender: str, *options: str | Path) -> Any:
     trust = ("--keyring", folder / "keys") if "--trust-on-first-use" not in options else ()
-    return gpuaudit(
-        "fleet", "appraise", folder, "--tender", tender, "--allow-simulated", "--format", "json", *trust, *options
-    )
+    return gpuaudit("fleet", "appraise", folder, "--tender", tender, "--allow-simulated", "--format", "json", *trust, *options)
 
 
 def test_a_surplus_server_that_is_bad_is_in_the_findings(store: Path, tmp_path: Path, gpuaudit: Gpuaudit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,25 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from gpuaudit.cli.app import run
+from gpuaudit.cli.exits import Exit
 from tests.cli.conftest import Gpuaudit
 
 
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One audit with its key; every test has a copy."""
+    folder = tmp_path_factory.mktemp("audited")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        assert run(["audit", "--simulate", "t4:2", "--tender", "sustech-2024", "--out", str(folder / "out")]) == Exit.REFUTED
+    return folder
+
+
 @pytest.fixture
-def audit(gpuaudit: Gpuaudit, home: Path) -> Path:
-    assert gpuaudit("audit", "--simulate", "t4:2", "--tender", "sustech-2024", "--out", home / "out").code == 10
-    return home / "out"
+def audit(audited: Path, home: Path) -> Path:
+    shutil.copytree(audited / "config", home.parent / "config")
+    return shutil.copytree(audited / "out", home / "out")
 
 
 def test_an_audit_writes_the_page_beside_its_files(audit: Path, gpuaudit: Gpuaudit) -> None:
@@ -52,6 +65,22 @@ sys.exit(f"{audit} {report} {text}")
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=home)
     assert ran.stderr.splitlines()[-1] == "10 4 0"
     assert "pip install 'gpuaudit[report]'" in ran.stderr
+    assert sorted(file.name for file in (home / "out").iterdir()) == ["evidence.json", "result.json"]
+
+
+def test_a_page_that_cannot_be_drawn_does_not_cost_the_audit(home: Path) -> None:
+    """Measurements cannot be made again; a page can."""
+    (home / "broken").mkdir()
+    (home / "broken" / "matplotlib.py").write_text("raise RuntimeError('broken')")
+    program = """
+import sys
+sys.path.insert(0, "broken")
+from gpuaudit.cli.app import run
+sys.exit(run(["audit", "--simulate", "t4:1", "--tender", "sustech-2024", "--out", "out"]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=home)
+    assert ran.returncode == Exit.REFUTED
+    assert "report.html: not written: broken" in ran.stderr
     assert sorted(file.name for file in (home / "out").iterdir()) == ["evidence.json", "result.json"]
 
 

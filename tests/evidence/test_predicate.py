@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from gpuaudit.appraisal.result import AttestationResult, Finding, LineResult
+from gpuaudit.challenge.result import ChallengeResult
 from gpuaudit.envelope import PredicateType
 from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.codec import MAX_BYTES
@@ -22,7 +23,9 @@ NAMED: Final = set(re.findall(r"`(\w+)(?:\[\])?`", PAGE))
 
 
 @pytest.mark.parametrize(
-    "kind", [EvidenceBundle, AttestationResult, LineResult, Finding, Measurement], ids=lambda kind: kind.__name__
+    "kind",
+    [EvidenceBundle, AttestationResult, LineResult, Finding, Measurement, ChallengeResult],
+    ids=lambda kind: kind.__name__,
 )
 def test_every_field_is_on_the_page(kind: type) -> None:
     fields = {camel_case(field.name) for field in dataclasses.fields(kind)} - {"tenderTitle", "appraisedAt"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gpuaudit.appraisal.result import Digest
 from gpuaudit.report.as_html import as_html
 from gpuaudit.report.as_json import as_json
 from gpuaudit.report.as_text import as_brief, as_text
@@ -107,6 +108,15 @@ def test_a_stamp_is_in_every_form_and_only_where_it_is_true(case: str, stamp: st
     for text in forms:
         assert ("SIMULATED" in text) == (stamp == "SIMULATED")
         assert ("CAPTURE" in text) == (stamp == "CAPTURE")
+
+
+def test_a_challenge_that_took_part_is_named_in_every_form() -> None:
+    one = paper("confirmed")
+    file = Digest(name="challenge.json", sha256="c" * 64)
+    asked = dataclasses.replace(one, result=dataclasses.replace(one.result, challenges=(file,)))
+    view = view_of(asked)
+    for form in (as_text(view), as_brief(view), as_html(view), as_json(asked.result, view)):
+        assert "c" * 64 in form
 
 
 def test_the_short_form_says_what_it_leaves_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,16 +28,35 @@ def _is_worker(process: psutil.Process) -> bool:
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Require that no child process, no shared memory and no descriptor is left at the end that was not there before."""
-    shared = {file.name for file in SHARED_MEMORY.iterdir()}
-    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    shared = _shared_memory()
+    children = _children()
     descriptors = _open_descriptors()
     yield
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline and {child.pid for child in psutil.Process().children(recursive=True)} - children:
-        time.sleep(0.02)
-    assert {child.pid for child in psutil.Process().children(recursive=True)} <= children
-    assert {file.name for file in SHARED_MEMORY.iterdir()} <= shared
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline and (_children() - children or _abandoned(_shared_memory() - shared)):
+        time.sleep(0.05)
+    assert _children() <= children
+    assert _abandoned(_shared_memory() - shared) == set()
     assert _open_descriptors() <= descriptors
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _shared_memory() -> set[str]:
+    return {str(file) for file in SHARED_MEMORY.iterdir()}
+
+
+def _abandoned(files: set[str]) -> set[str]:
+    """Those that no living process has mapped: what others on this machine use is not ours."""
+    for process in Path("/proc").glob("[0-9]*/maps"):
+        if not files:
+            break
+        with contextlib.suppress(OSError):
+            maps = process.read_text(errors="replace")
+            files = {file for file in files if file not in maps}
+    return files
 
 
 def _open_descriptors() -> int:

@@ -151,6 +151,25 @@ def test_a_dtype_that_the_device_lacks_is_unknown_and_not_zero() -> None:
     assert reading.reason is Reason.NOT_SUPPORTED
 
 
+@pytest.mark.parametrize("clock", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("from_run", [0, 20])
+def test_a_clock_that_stands_still_or_runs_back_gives_no_number(clock: float, from_run: int) -> None:
+    accelerator = ChosenAccelerator(lambda count: 0.001 if count < from_run else clock)
+    _, reading = measure(accelerator, COPY, terms(1.0), ready=nothing)
+    assert isinstance(reading, Unknown)
+    assert reading.reason is Reason.FAULT
+    assert accelerator.in_use == 0
+
+
+@pytest.mark.parametrize("clock", [-1e-9, float("nan"), float("inf")])
+def test_one_impossible_time_among_many_spoils_them_all(clock: float) -> None:
+    """JSON has no word for it, and a median would pass over it."""
+    accelerator = ChosenAccelerator(lambda count: clock if count == 58 else 0.001)
+    _, reading = measure(accelerator, COPY, terms(1.0), ready=nothing)
+    assert isinstance(reading, Unknown)
+    assert reading.reason is Reason.FAULT
+
+
 def test_memory_is_filled_once_without_warm_up() -> None:
     accelerator = ChosenAccelerator(always(0.5))
     samples = measured(accelerator, capacity(16), budget=1.0)

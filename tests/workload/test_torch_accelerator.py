@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -256,3 +258,29 @@ def test_without_a_device_the_reason_is_given() -> None:
     with pytest.raises(NotMeasurableError) as raised:
         open_cuda(("GPU-x",))
     assert raised.value.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("dtype", [Dtype.FP32, Dtype.BF16, Dtype.INT8])
+def test_a_product_is_timed_as_a_plain_loop_times_it(dtype: Dtype) -> None:
+    """Turn by turn, each first in every other pair: what else runs on the machine slows both alike."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        kernel = open_host().prepare(product(dtype, edge=512), rotation_bytes=Bytes(0))
+        ((a, b, c),) = kernel._buffers
+        multiply = torch._int_mm if dtype is Dtype.INT8 else torch.mm
+
+        def plain() -> float:
+            began = time.perf_counter()
+            multiply(a, b, out=c)
+            return time.perf_counter() - began
+
+        kernel.time(3, passes=1)
+        ratios = []
+        for position in range(150):
+            first = kernel.time(1, passes=1)[0] if position % 2 else plain()
+            second = plain() if position % 2 else kernel.time(1, passes=1)[0]
+            ratios.append(first / second if position % 2 else second / first)
+    finally:
+        torch.set_num_threads(threads)
+    assert statistics.median(ratios) == pytest.approx(1, abs=0.1)

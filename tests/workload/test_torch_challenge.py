@@ -14,12 +14,21 @@ import pytest
 
 from gpuaudit.challenge.chain import RowSource
 from gpuaudit.challenge.matrix import FloatMatrix
+from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.slot import NumpyDevice
+from gpuaudit.challenge.walk import coefficients_of, first_states, result_bytes
 from tests.challenge.rounds import TINY
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from gpuaudit.workload.torch_challenge import _PATHS, TorchDevice, TorchMatrix, _column_major, _second_byte  # noqa: E402
+from gpuaudit.workload.torch_challenge import (  # noqa: E402
+    _PATHS,
+    TorchDevice,
+    TorchMatrix,
+    _column_major,
+    _second_byte,
+    eager_walk,
+)
 
 KEY = bytes(range(32))
 SIZES = [
@@ -30,14 +39,29 @@ SIZES = [
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_torch_and_numpy_fill_and_walk_alike(sizes: object) -> None:
+def test_torch_and_numpy_fill_and_walk_alike(sizes: Sizes) -> None:
     plain, through_torch = NumpyDevice(), TorchDevice("cpu")
     for device in (plain, through_torch):
-        device.prepare(sizes)  # type: ignore[arg-type]
+        device.prepare(sizes)
     assert through_torch.fill(KEY) == plain.fill(KEY)
     assert bytes(through_torch._memory.numpy()) == bytes(plain._memory)
     assert through_torch.walk_epoch(KEY) == plain.walk_epoch(KEY)
     assert through_torch.path in _PATHS
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_eager_walk_of_torch_walks_as_numpy_does(sizes: Sizes) -> None:
+    plain = NumpyDevice()
+    plain.prepare(sizes)
+    plain.fill(KEY)
+    coefficients = coefficients_of(KEY, sizes)
+    factors = [
+        torch.from_numpy(one.view(np.int32).copy()) for one in (coefficients.address, coefficients.first, coefficients.second)
+    ]
+    states = torch.from_numpy(first_states(KEY, sizes, 0, sizes.walkers).view(np.int32).copy())
+    lanes = torch.from_numpy(plain._memory.view(np.int32).copy())
+    results = eager_walk(states, lanes, factors, sizes).numpy().view(np.uint32)
+    assert result_bytes(results) == plain.walk_epoch(KEY)
 
 
 def test_every_path_that_this_processor_has_gives_the_same_product() -> None:

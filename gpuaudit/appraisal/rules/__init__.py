@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from gpuaudit.appraisal.rule import Rule
@@ -50,11 +49,3 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
 )
 
 RULES_BY_SLUG: Final = {rule.slug: rule for rule in ALL_RULES}
-
-
-def rules_sha256() -> str:
-    """Return a digest of what the rules are: their names, manuals, readings and effects, in order."""
-    text = "\n".join(
-        f"{rule.slug}|{rule.statement}|{rule.basis}|{rule.effect}|{rule.reads}|{rule.manual}" for rule in ALL_RULES
-    )
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from gpuaudit.appraisal.rules import ALL_RULES
@@ -68,3 +70,10 @@ def manuals() -> tuple[Manual, ...]:
         for one in ALL_RULES
     )
     return (counting, *machine, *device)
+
+
+@cache
+def rules_sha256() -> str:
+    """Return a digest of what all rules are: their names, statements, manuals, readings and effects, in order."""
+    text = "\n".join(f"{one.slug}|{one.statement}|{one.basis}|{one.effect}|{one.reads}|{one.text}" for one in manuals())
+    return hashlib.sha256(text.encode()).hexdigest()

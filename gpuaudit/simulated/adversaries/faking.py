@@ -23,7 +23,7 @@ _SERIES: Final = (
     "gpu_utilization_percent",
     "energy_millijoules",
 )
-_IDLE_MILLIWATTS: Final = 55_000
+_IDLE: Final = {"power_milliwatts": 55_000, "sm_clock_megahertz": 205}
 
 
 @adversary("static-telemetry", controls=Control.NVML)
@@ -45,14 +45,15 @@ def with_telemetry_that_stands_still(stage: Stage, _: str) -> Stage:
 
 @adversary("idle-telemetry", controls=Control.NVML)
 def with_telemetry_of_an_idle_card(stage: Stage, _: str) -> Stage:
-    """Give an idle card's power while work runs: NVML shows another card than the one that works."""
+    """Give an idle card's power and clock while work runs: NVML shows another card than the one that works."""
 
     def idle(telemetry: Telemetry) -> Telemetry:
-        power = telemetry.power_milliwatts
-        if not isinstance(power, Known):
-            return telemetry
-        low = tuple(_IDLE_MILLIWATTS + position % 5 for position in range(len(power.value)))
-        return dataclasses.replace(telemetry, power_milliwatts=dataclasses.replace(power, value=low))
+        for name, level in _IDLE.items():
+            series: Reading[tuple[int, ...]] = getattr(telemetry, name)
+            if isinstance(series, Known):
+                low = tuple(level + position % 5 for position in range(len(series.value)))
+                telemetry = dataclasses.replace(telemetry, **{name: dataclasses.replace(series, value=low)})  # type: ignore[arg-type]
+        return telemetry
 
     return _with(stage, _on_telemetry(idle))
 

@@ -1,0 +1,289 @@
+"""The verifier's side of one attempt, from greeting to check. Numbers are the steps of `PROTOCOL.md`.
+
+Whatever the other side does, an attempt ends in an outcome that is recorded: nothing that it sends raises out of here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from securesystemslib.signer import SSlibKey
+
+from gpuaudit.challenge.assumption import Deadlines
+from gpuaudit.challenge.channel import Arrival, Channel, ChannelError
+from gpuaudit.challenge.check import RefusedError, check_agreement, check_answer, check_commitment, hello_digest, parsed
+from gpuaudit.challenge.domain import SEED_BYTES, seed_commitment
+from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
+from gpuaudit.challenge.messages import (
+    MAX_LINE_BYTES,
+    Abort,
+    Armed,
+    Challenge,
+    Committed,
+    Hello,
+    Prepare,
+    SecondSeed,
+    Seed,
+    Walked,
+    committed_length,
+    group_hashes_length,
+    opened_length,
+    walked_length,
+    write,
+)
+from gpuaudit.challenge.messages import read as read_message
+from gpuaudit.challenge.messages import text as words
+from gpuaudit.challenge.result import Accepted, Failed, Outcome, Timed, Times
+from gpuaudit.challenge.sample import Draw, draw_samples, opening_of
+from gpuaudit.challenge.sizes import Sizes
+from gpuaudit.challenge.sizing import Expectation
+from gpuaudit.challenge.stopwatch import NANOSECONDS, Stamp, Stopwatch, seconds_between
+from gpuaudit.challenge.transcript import Transcript
+from gpuaudit.clock import rfc3339
+from gpuaudit.envelope import Keyring, OpenedEvidence, TrustedKey, open_evidence
+from gpuaudit.envelope.keyring import Ownership
+from gpuaudit.envelope.keys import parse_public_key
+from gpuaudit.errors import AuthenticityError, GpuauditError, MachineError
+from gpuaudit.units import Seconds
+
+T = TypeVar("T")
+
+# The longest line but those whose length is known: an abort.
+_SHORT_LINE: Final = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """What the prover said before anything was timed: its hello, its sealed evidence, the key that sealed it."""
+
+    seed: bytes
+    hello_line: bytes
+    hello: Hello
+    evidence: bytes
+    public_key: bytes
+    opened: OpenedEvidence
+
+    @property
+    def nonce(self) -> str:
+        """Return the nonce that the evidence carries: the commitment to the seed."""
+        return seed_commitment(self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the verifier sets. `tender`, `verifier` and `host` are digests in hexadecimal, as `Challenge` has them."""
+
+    sizes: Sizes
+    expected: Expectation
+    tender: str
+    verifier: str
+    host: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conducted:
+    """How an attempt went."""
+
+    transcript: Transcript
+    outcome: Outcome
+
+
+class _Patience:
+    """Deadlines: one for each stage and one in all."""
+
+    def __init__(self, deadlines: Deadlines, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+        self.began = stopwatch.stamp()
+        self._total = deadlines.total
+
+    def at_most(self, seconds: float) -> Seconds:
+        passed = (self._stopwatch.stamp().elapsed_nanoseconds - self.began.elapsed_nanoseconds) / NANOSECONDS
+        if passed >= self._total:
+            raise ChannelError(f"late: the whole challenge may take {self._total:g} s")
+        return Seconds(min(seconds, self._total - passed))
+
+
+def greet(channel: Channel, *, suite: str, slots: int, deadlines: Deadlines, draw: Draw) -> Greeting:
+    """(1, 2) Commit to a fresh seed, ask for evidence under that commitment, and hear who will answer.
+
+    Args:
+        channel: To the prover.
+        suite: What to measure for the evidence; empty for identity only.
+        slots: How many devices will be challenged; 0 for all.
+        deadlines: How long to wait.
+        draw: The operating system's generator.
+
+    Raises:
+        RefusedError: The hello or the evidence is not what it has to be; no seed was revealed.
+        ChannelError: Nothing came.
+    """
+    # Step 1: only the commitment leaves; the seed stays in memory.
+    seed = draw(SEED_BYTES)
+    channel.send(
+        write(Prepare(version=1, nonce=seed_commitment(seed), suite=suite, slots=slots)), within=Seconds(deadlines.armed)
+    )
+    # Step 2.
+    line = channel.receive_line(MAX_LINE_BYTES, within=Seconds(deadlines.hello)).line
+    hello = _expected(line, Hello, step=2)
+    evidence = channel.receive_exactly(hello.evidence_bytes, within=Seconds(deadlines.transfer))
+    public_key = channel.receive_exactly(hello.public_key_bytes, within=Seconds(deadlines.transfer))
+    opened = open_answering_evidence(evidence, public_key, hello, seed_commitment(seed))
+    return Greeting(seed=seed, hello_line=line, hello=hello, evidence=evidence, public_key=public_key, opened=opened)
+
+
+def open_answering_evidence(evidence: bytes, public_key: bytes, hello: Hello, nonce: str) -> OpenedEvidence:
+    """(1, 2) See that the evidence is the one of the hello and was sealed after the commitment was known.
+
+    Raises:
+        RefusedError: It was not.
+    """
+    try:
+        key: SSlibKey = parse_public_key(public_key, place="hello: public key")
+        keyring = Keyring(keys=(TrustedKey(key=key, ownership=Ownership.GIVEN, place="hello"),))
+        opened = open_evidence(evidence, keyring, place="hello: evidence")
+    except (AuthenticityError, GpuauditError) as error:
+        raise RefusedError(2, str(error)) from None
+    if opened.sha256 != hello.evidence:
+        raise RefusedError(2, "the evidence is not the one that the hello names")
+    if opened.bundle.nonce != nonce:
+        raise RefusedError(1, "the evidence does not carry the commitment to the seed: it was sealed for something else")
+    return opened
+
+
+def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt
+    channel: Channel,
+    greeting: Greeting,
+    order: Order,
+    *,
+    deadlines: Deadlines,
+    stopwatch: Stopwatch,
+    draw: Draw,
+    make: MakeMatrix = FloatMatrix,
+) -> Conducted:
+    """(3 to 10) Challenge, time, open and check. Never raises for what the other side does.
+
+    Args:
+        channel: To the prover, right after `greet`.
+        greeting: What it said.
+        order: Sizes, and what the challenge is about.
+        deadlines: How long to wait.
+        stopwatch: The verifier's clock.
+        draw: The operating system's generator.
+        make: What to recompute with.
+    """
+    conversation = _Conversation(channel, greeting, order, _Patience(deadlines, stopwatch), deadlines)
+    try:
+        outcome: Outcome = conversation.run(draw, make)
+    except RefusedError as error:
+        outcome = Failed(step=error.step, reason=error.reason, seed_revealed=conversation.revealed)
+        conversation.give_up(error.reason)
+    except MachineError as error:
+        outcome = Failed(step=conversation.step, reason=str(error), seed_revealed=conversation.revealed)
+    return Conducted(transcript=conversation.transcript, outcome=outcome)
+
+
+class _Conversation:
+    """One attempt in progress: what was sent and received so far, and at which step it is."""
+
+    def __init__(self, channel: Channel, greeting: Greeting, order: Order, patience: _Patience, deadlines: Deadlines) -> None:
+        self._channel = channel
+        self._greeting = greeting
+        self._order = order
+        self._patience = patience
+        self._deadlines = deadlines
+        self.step = 3
+        self.revealed = False
+        self.transcript = Transcript(hello=greeting.hello_line)
+
+    def run(self, draw: Draw, make: MakeMatrix) -> Accepted:
+        sizes = self._order.sizes
+        self._agree()
+        # Step 4: stamped before the write, and the seed is last in the message. Delays lengthen the time, never shorten it.
+        self.step, self.revealed = 4, True
+        self._record(seed=self._greeting.seed)
+        filling = self._send(write(Seed(seed=self._greeting.seed.hex())))
+        # Steps 5 and 6: all slots in one line.
+        self.step = 6
+        committed = self._timed_line(committed_length(sizes), self._order.expected.fill)
+        self._record(committed=committed.line)
+        fill = seconds_between(filling, committed.at)
+        _expected(committed.line, Committed, step=6)
+        self._record(group_hashes=self._transfer(group_hashes_length(sizes)))
+        check_commitment(self.transcript, sizes)
+        # Step 7: drawn only now.
+        self.step = 7
+        second = draw(SEED_BYTES)
+        self._record(second_seed=second)
+        walking = self._send(write(SecondSeed(seed=second.hex())))
+        # Step 8.
+        self.step = 8
+        walked = self._timed_line(walked_length(sizes), self._order.expected.walk)
+        self._record(walked=walked.line)
+        walk = seconds_between(walking, walked.at)
+        _expected(walked.line, Walked, step=8)
+        # Step 9: nothing of the sample exists before this line.
+        self.step = 9
+        samples = draw_samples(sizes, draw)
+        asked = opening_of(samples, sizes)
+        self._record(open=write(asked)[:-1])
+        self._send(write(asked))
+        self._record(opened=self._transfer(sum(opened_length(one, sizes) for one in asked.slots)))
+        # Step 10.
+        self.step = 10
+        check_answer(self.transcript, samples, make)
+        times = Times(
+            seed_sent_at=rfc3339(filling.wall), walked_at=rfc3339(walked.at.wall), fill_seconds=fill, walk_seconds=walk
+        )
+        return Accepted(timing=Timed(times=times), samples=samples)
+
+    def give_up(self, reason: str) -> None:
+        """Tell the other side, if it still listens."""
+        try:
+            self._channel.send(write(Abort(reason=words(reason))), within=Seconds(1.0))
+        except ChannelError:
+            return
+
+    def _agree(self) -> None:
+        """(3) Send sizes and context, without the seed, and wait until the other side is ready."""
+        order, greeting = self._order, self._greeting
+        challenge = Challenge(
+            version=1,
+            sizes=order.sizes,
+            hello=hello_digest(greeting.hello_line),
+            evidence=greeting.hello.evidence,
+            tender=order.tender,
+            verifier=order.verifier,
+            host=order.host,
+            attempt=order.attempt,
+            issued_at=rfc3339(self._patience.began.wall),
+        )
+        line = write(challenge)
+        self._record(challenge=line[:-1])
+        check_agreement(self.transcript)
+        self._send(line)
+        arrival = self._channel.receive_line(_SHORT_LINE, within=self._patience.at_most(self._deadlines.armed))
+        _expected(arrival.line, Armed, step=3)
+
+    def _send(self, data: bytes) -> Stamp:
+        return self._channel.send(data, within=self._patience.at_most(self._deadlines.least))
+
+    def _timed_line(self, length: int, expected: Seconds) -> Arrival:
+        patience = max(self._deadlines.least, expected * self._deadlines.multiple_of_expected)
+        return self._channel.receive_line(max(length, _SHORT_LINE), within=self._patience.at_most(patience))
+
+    def _transfer(self, length: int) -> bytes:
+        return self._channel.receive_exactly(length, within=self._patience.at_most(self._deadlines.transfer))
+
+    def _record(self, **parts: bytes) -> None:
+        self.transcript = replace(self.transcript, **parts)
+
+
+def _expected(line: bytes, kind: type[T], *, step: int) -> T:
+    """Read the one message that may come here, or why the other side gave up."""
+    try:
+        abort = read_message(line, Abort, place="message")
+    except AuthenticityError:
+        return parsed(line, kind, step=step)
+    raise RefusedError(step, f"the other side gave up: {abort.reason}")

@@ -1,0 +1,95 @@
+"""Checking a signed challenge again, by anybody, from its transcripts: everything but the times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gpuaudit.challenge.check import RefusedError, check_answer, parsed
+from gpuaudit.challenge.conclude import last_times
+from gpuaudit.challenge.domain import DIGEST_BYTES, SEED_BYTES, seed_commitment
+from gpuaudit.challenge.floors import work_floors
+from gpuaudit.challenge.hostkey import host_digest
+from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
+from gpuaudit.challenge.messages import Challenge
+from gpuaudit.challenge.result import Accepted, Attempt, ChallengeResult, Failed, Place, Proved, basis_of
+from gpuaudit.challenge.second_seed import second_seed_of_file
+from gpuaudit.challenge.transcript import Transcript
+from gpuaudit.errors import AuthenticityError
+
+
+def recheck(result: ChallengeResult, transcripts: Mapping[str, Transcript], make: MakeMatrix = FloatMatrix) -> None:
+    """See that a result follows from its transcripts.
+
+    Recomputes the sampled rows and walks of every accepted attempt, and the floors. Takes as long as the first check did. Of the
+    times it says nothing: they are the word of who signed.
+
+    Args:
+        result: What was signed.
+        transcripts: By the digest that the result names.
+        make: What to multiply with.
+
+    Raises:
+        AuthenticityError: Something in it does not follow from the transcripts.
+    """
+    _check_shape(result)
+    for attempt in result.attempts:
+        transcript = transcripts.get(attempt.transcript_sha256)
+        if transcript is None or transcript.sha256() != attempt.transcript_sha256:
+            raise AuthenticityError(
+                f"attempt {attempt.number}: no transcript of digest {attempt.transcript_sha256[:16]}… was given"
+            )
+        try:
+            _check_attempt(result, attempt, transcript, make)
+        except RefusedError as error:
+            raise AuthenticityError(f"attempt {attempt.number}: signed as accepted, but {error}") from None
+    _check_floors(result)
+
+
+def _check_shape(result: ChallengeResult) -> None:
+    if [attempt.number for attempt in result.attempts] != list(range(1, len(result.attempts) + 1)) or not result.attempts:
+        raise AuthenticityError("challenge: attempts: expected all of them, numbered from 1")
+    revealed = [one for one in result.attempts if isinstance(one.outcome, Accepted) or one.outcome.seed_revealed]
+    if result.assumed.attempts != max(1, len(revealed)):
+        raise AuthenticityError(f"challenge: odds for {result.assumed.attempts} attempts, expected {len(revealed)}")
+    basis, _ = basis_of(result.place, result.device, rehearsal=result.rehearsal)
+    if result.basis != basis:
+        raise AuthenticityError(f"challenge: basis {result.basis}, expected {basis}")
+
+
+def _check_attempt(result: ChallengeResult, attempt: Attempt, transcript: Transcript, make: MakeMatrix) -> None:
+    if isinstance(attempt.outcome, Failed) and not transcript.challenge:
+        return
+    challenge = parsed(transcript.challenge, Challenge, step=3)
+    agreed = (challenge.sizes, challenge.evidence, challenge.tender, challenge.verifier, challenge.host, challenge.attempt)
+    stated = (
+        result.sizes,
+        attempt.evidence_sha256,
+        result.tender_sha256,
+        result.verifier,
+        host_digest(result.host),
+        attempt.number,
+    )
+    if agreed != stated:
+        raise RefusedError(3, "the result speaks of other sizes, evidence, tender, verifier or host than the challenge")
+    if isinstance(attempt.outcome, Failed):
+        return
+    # Step 1: the seed is the one to which the evidence was tied before anything was timed.
+    if len(transcript.seed) != SEED_BYTES or seed_commitment(transcript.seed) != attempt.nonce:
+        raise RefusedError(1, "the seed is not the one that the evidence's nonce commits to")
+    if result.place is Place.FILES and transcript.second_seed != second_seed_of_file(transcript.seed, transcript.committed):
+        raise RefusedError(7, "the second seed does not follow from the commitments")
+    if len(transcript.second_seed) != DIGEST_BYTES:
+        raise RefusedError(7, "the second seed has not its length")
+    check_answer(transcript, attempt.outcome.samples, make)
+
+
+def _check_floors(result: ChallengeResult) -> None:
+    if not isinstance(result.conclusion, Proved):
+        return
+    try:
+        times = last_times(result)
+        floors = work_floors(result.sizes, result.assumed, fill=times.fill_seconds, walk=times.walk_seconds)
+    except ValueError as error:
+        raise AuthenticityError(f"challenge: floors without a timed answer: {error}") from None
+    if floors != result.conclusion.floors or result.rehearsal:
+        raise AuthenticityError("challenge: the floors do not follow from sizes, times and assumptions")

@@ -1,0 +1,1 @@
+"""The history of evidence and results: SQLite by default, PostgreSQL by URL."""
