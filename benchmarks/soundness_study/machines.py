@@ -11,6 +11,7 @@ from typing import Final
 from benchmarks.soundness_study.products import simulated_products
 from benchmarks.soundness_study.questions import evidence_on, real_yardstick
 from gpuaudit.appraisal.claim import make_claim
+from gpuaudit.appraisal.result import Basis
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.catalogue.model import Attribute, Listing
 from gpuaudit.evidence.bundle import EvidenceBundle
@@ -112,7 +113,7 @@ def _is_known_enough(product: str) -> bool:
     yardstick = real_yardstick()
     claim = make_claim((yardstick.catalogue.product(product),), 0, yardstick)
     named = isinstance(yardstick.catalogue.product(product).listing(Attribute.NAMES), Listing)
-    return named and any(product in group.measured.provable for group in claim.groups)
+    return named and any(product in group.demands[Basis.MEASURED].provable for group in claim.groups)
 
 
 @cache

@@ -28,6 +28,7 @@ from gpuaudit.evidence.reading import Known, Reading, Reason, Source, Unknown
 
 PEER: Final = "peer-both-ways"
 _FASTEST: Final = "-fastest"
+_LINKS: Final = "nvlinks"
 _ZEROS: Final = frozenset("0-")
 _NOT_MEASURED: Final = Unknown(reason=Reason.NOT_FOUND, source=Source.WORKLOAD, detail="not in the evidence")
 
@@ -37,13 +38,14 @@ class DeviceCase:
     """A device and its canonical rates, in flop or bytes per second.
 
     `rates` holds one reading per quantity: of a quantity measured several times the largest known one, and `runs` all known ones.
-    `peers` holds the known rates to each other device, the fastest first.
+    `peers` holds the known rates to each other device, the fastest first, and `peer_rates` the same as a reading.
     """
 
     device: DeviceEvidence
     rates: Mapping[str, Reading[float]]
     runs: Mapping[str, tuple[float, ...]]
     peers: tuple[tuple[float, ...], ...]
+    peer_rates: Reading[PeerRates]
 
     @property
     def subject(self) -> str:
@@ -55,19 +57,7 @@ class DeviceCase:
 
         Quantities that were not measured are Unknown, as is a path through a group that is not there.
         """
-        if reads == PEER:
-            if not self.peers:
-                return _NOT_MEASURED
-            every = [rate for rates in self.peers for rate in rates]
-            peers = PeerRates(rates=self.peers, slowest=min(every), fastest=max(every))
-            return Known(value=peers, source=Source.WORKLOAD)
-        if is_quantity(reads):
-            return self.rates.get(reads, _NOT_MEASURED)
-        value: Reading[Any] = _getter(reads)(self.device)
-        if isinstance(value, Known) and isinstance(value.value, tuple):
-            # Of a list (NVLinks) a rule compares the length.
-            return Known(value=len(value.value), source=value.source)
-        return value
+        return _observer(reads)(self)
 
     def compared(self, reads: tuple[str, ...]) -> Reading[Any]:
         """Return the one value that a rule compares: the reading itself, or a `Ratio` of two rates.
@@ -87,13 +77,23 @@ class DeviceCase:
 
 
 @cache
-def _getter(path: str) -> Callable[[DeviceEvidence], Any]:
-    return attrgetter(path)
+def _observer(reads: str) -> Callable[[DeviceCase], Reading[Any]]:
+    """Work out once how a reading is found; of a list (NVLinks) its length is what rules compare."""
+    if reads == PEER:
+        return lambda case: case.peer_rates
+    if is_quantity(reads):
+        return lambda case: case.rates.get(reads, _NOT_MEASURED)
+    get: Callable[[DeviceEvidence], Reading[Any]] = attrgetter(reads)
+    return (lambda case: _length(get(case.device))) if reads == _LINKS else (lambda case: get(case.device))
+
+
+def _length(listed: Reading[tuple[Any, ...]]) -> Reading[int]:
+    return listed if isinstance(listed, Unknown) else Known(value=len(listed.value), source=listed.source)
 
 
 def is_quantity(reads: str) -> bool:
     """Whether `reads` names a measured quantity rather than a path into the device."""
-    return "." not in reads and reads != "nvlinks"
+    return "." not in reads and reads != _LINKS
 
 
 def is_placeholder(uuid: str) -> bool:
@@ -138,9 +138,22 @@ def _case(
 ) -> DeviceCase:
     uuid = device.identity.uuid
     if isinstance(uuid, Unknown) or is_placeholder(uuid.value):
-        return DeviceCase(device=device, rates={}, runs={}, peers=())
-    own = sorted(peers.get(uuid.value, {}).values(), reverse=True)
-    return DeviceCase(device=device, rates=rates.get(uuid.value, {}), runs=runs.get(uuid.value, {}), peers=tuple(own))
+        return DeviceCase(device=device, rates={}, runs={}, peers=(), peer_rates=_NOT_MEASURED)
+    own = tuple(sorted(peers.get(uuid.value, {}).values(), reverse=True))
+    return DeviceCase(
+        device=device,
+        rates=rates.get(uuid.value, {}),
+        runs=runs.get(uuid.value, {}),
+        peers=own,
+        peer_rates=_peer_rates(own),
+    )
+
+
+def _peer_rates(peers: tuple[tuple[float, ...], ...]) -> Reading[PeerRates]:
+    every = [rate for rates in peers for rate in rates]
+    if not every:
+        return _NOT_MEASURED
+    return Known(value=PeerRates(rates=peers, slowest=min(every), fastest=max(every)), source=Source.WORKLOAD)
 
 
 def _keep_rate(

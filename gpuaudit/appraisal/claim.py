@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,8 +38,7 @@ class DemandGroup:
     """Claimed products that require the same, with what they require."""
 
     products: Products
-    reported: Demand
-    measured: Demand
+    demands: Mapping[Basis, Demand]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +54,10 @@ class Claim:
     lesser: Products
     peers_needed: int
     groups: tuple[DemandGroup, ...]
+    required_readings: tuple[str, ...]
     required_rules: frozenset[int]
+    rule_sets: frozenset[tuple[int, ...]]
     words: dict[object, Any]
-
-    def required_readings(self) -> tuple[str, ...]:
-        """Return every reading that some claimed product requires."""
-        return tuple(
-            dict.fromkeys(
-                name for group in self.groups for demand in (group.reported, group.measured) for name in demand.readings
-            )
-        )
 
 
 def claim_of(line: HardwareLine, yardstick: Yardstick) -> Claim:
@@ -92,8 +86,7 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
     groups = tuple(
         DemandGroup(
             products=frozenset(members),
-            reported=_demand(required, Basis.REPORTED, yardstick),
-            measured=_demand(required, Basis.MEASURED, yardstick),
+            demands={basis: _demand(required, basis, yardstick) for basis in OWN_BASES},
         )
         for required, members in alike.items()
     )
@@ -105,9 +98,11 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
         lesser=lesser_than(claimed, yardstick.strengths, yardstick.thresholds.lesser.fraction),
         peers_needed=peers_needed,
         groups=groups,
-        required_rules=frozenset(
-            place for group in groups for demand in (group.reported, group.measured) for place in demand.rules
+        required_readings=tuple(
+            dict.fromkeys(name for group in groups for demand in group.demands.values() for name in demand.readings)
         ),
+        required_rules=frozenset(place for group in groups for demand in group.demands.values() for place in demand.rules),
+        rule_sets=frozenset(demand.rules for group in groups for demand in group.demands.values()),
         words={},
     )
 

@@ -52,6 +52,15 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What several rules say together: whom their readings do not fit, whom they exclude, and who is both."""
+
+    misfits: Products
+    excluded: Products
+    out: Products
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """Everything that was found on one device for one claim. `candidates` are who is left by required identity readings."""
 
@@ -67,8 +76,10 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
     """Look at one device with every rule and fold what they say for the claim."""
     peers_needed = max(1, claim.peers_needed)
     looks = tuple(_look(case, reference, yardstick, peers_needed) for reference in yardstick.references)
+    known = frozenset(name for name in claim.required_readings if isinstance(case.reading(name), Known))
+    said = {rules: _said(rules, looks) for rules in claim.rule_sets}
     supports = [
-        (group, {basis: _support(case, group, _demand_of(group, basis), looks) for basis in OWN_BASES})
+        (group, {basis: _support(group, demand, said[demand.rules], known) for basis, demand in group.demands.items()})
         for group in claim.groups
     ]
     settle = _as_it_is if _is_catalogued(looks) else _never_refuted
@@ -118,18 +129,22 @@ def _look(case: DeviceCase, reference: RuleReference, yardstick: Yardstick, peer
     return Look(reference=reference, reading=reading, division=division, peers_needed=peers_needed)
 
 
-def _demand_of(group: DemandGroup, basis: Basis) -> Demand:
-    return group.reported if basis is Basis.REPORTED else group.measured
+def _said(rules: tuple[int, ...], looks: Sequence[Look]) -> _Said:
+    """Put together what some rules say; several products often require the same ones."""
+    divisions = [looks[place].division for place in rules]
+    return _Said(
+        misfits=NOBODY.union(*(division.misfits for division in divisions)),
+        excluded=NOBODY.union(*(division.excluded for division in divisions)),
+        out=NOBODY.union(*(division.excluded & division.misfits for division in divisions)),
+    )
 
 
-def _support(case: DeviceCase, group: DemandGroup, demand: Demand, looks: Sequence[Look]) -> Support:
-    own = [looks[place] for place in demand.rules]
-    known = bool(demand.readings) and all(isinstance(case.reading(name), Known) for name in demand.readings)
-    misfits = NOBODY.union(*(look.division.misfits for look in own))
+def _support(group: DemandGroup, demand: Demand, said: _Said, known_readings: frozenset[str]) -> Support:
+    known = bool(demand.readings) and known_readings.issuperset(demand.readings)
     return Support(
-        holding=(group.products & demand.provable) - misfits if known else NOBODY,
-        excluded=NOBODY.union(*(look.division.excluded for look in own)),
-        out=group.products & NOBODY.union(*(look.division.excluded - look.division.fits for look in own)),
+        holding=(group.products & demand.provable) - said.misfits if known else NOBODY,
+        excluded=said.excluded,
+        out=group.products & said.out,
     )
 
 

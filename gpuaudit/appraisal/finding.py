@@ -217,14 +217,14 @@ def _why_nothing_falls_short(examination: Examination, claim: Claim, ids: Produc
         return f"not told apart from {show_set(others)}"
     if examination.by_basis.reported is not Verdict.CONFIRMED:
         return "what it reports fits no single claimed product"
-    provable = frozenset().union(*(group.measured.provable & group.products for group in claim.groups))
+    provable = frozenset().union(*(group.demands[Basis.MEASURED].provable & group.products for group in claim.groups))
     if not ids & provable:
         return f"the catalogue has no floors for {show_set(ids)}: nothing that it does could bear out the claim"
     return "what it reports and measures fits; this policy asks for more"
 
 
 def _missing(examination: Examination, claim: Claim) -> str:
-    for name in claim.required_readings():
+    for name in claim.required_readings:
         reading = examination.case.reading(name)
         if isinstance(reading, Unknown):
             return f"{name} unknown ({reading.reason.value}): {reading.detail}"

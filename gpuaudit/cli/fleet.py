@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -19,6 +18,7 @@ from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.extras import needs_extra
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.judging import Terms, read_terms
+from gpuaudit.cli.moment import moment_of
 from gpuaudit.cli.options import (
     BusyOption,
     CompleteOption,
@@ -124,9 +124,8 @@ def plan(
         )
     names = _inventory(inventory) if inventory is not None else numbered(count)
     now = WallClock().now()
-    terms = PlanTerms(
-        confidence=confidence, tolerance=tolerance, absence=absence, audits=audits, start=_moment(start) if start else now
-    )
+    begin = moment_of(start, option="--start") if start else now
+    terms = PlanTerms(confidence=confidence, tolerance=tolerance, absence=absence, audits=audits, start=begin)
     made = make_plan(loaded, names, terms, date=f"{now:%Y-%m-%d}", nonce=nonce_of(nonce))
     written = dump(FleetPlan, made)
     if out is not None:
@@ -391,14 +390,6 @@ def _exit_of(result: FleetResult) -> Exit:
 def _inventory(path: Path) -> tuple[str, ...]:
     text = read_bounded(path, refusal=UsageError).decode("utf-8", "replace")
     return tuple(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--start: got {text[:40]!a}, expected a date such as 2026-12-01") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _progress(done: int, of: int) -> None:

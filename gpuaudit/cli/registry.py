@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ import typer
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.extras import needs_extra
+from gpuaudit.cli.moment import moment_of
 from gpuaudit.cli.options import KeyringOption
 from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope import Keyring, PredicateType, load_keyring, open_any, open_evidence, read_bounded
@@ -158,7 +159,7 @@ def coverage(
     begins = start or max((period.start for period in periods), default="")
     if not length or not begins:
         raise UsageError(f"{loaded.slug}: expected a period with a start and a length; give --start and --months")
-    begin = _moment(begins)
+    begin = moment_of(begins, option="--start")
     with open_registry(_url(database)) as registry:
         found = coverage_of(registry, loaded.slug, begin, begin + timedelta(hours=length * HOURS_PER_MONTH))
     told = {
@@ -198,11 +199,3 @@ def _url(database: str) -> str:
 
 def _print(table: pd.DataFrame, format_: TableFormat) -> None:
     console.result(table.to_csv(index=False) if format_ is TableFormat.CSV else table.to_json(orient="records"))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text if len(text) > len("2024-04") else f"{text}-01")
-    except ValueError:
-        raise UsageError(f"--start: got {text[:40]!a}, expected a date such as 2026-12-01") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

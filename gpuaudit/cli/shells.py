@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, get_type_hints
 
 import typer
 
@@ -108,12 +109,14 @@ def _below(path: tuple[str, ...], command: Any) -> Iterator[Place]:
     commands = getattr(command, "commands", {})
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    # The annotations, not typer's own types: those are nobody's interface.
+    hints = get_type_hints(command.callback) if command.callback else {}
     yield Place(
         path=path,
         commands=tuple(commands),
         options=(*(word for option in options for word in _spellings(option)), *_HELP),
-        values={option.opts[0]: _choices(option) for option in options if not option.is_flag},
-        arguments=tuple(choice for argument in arguments for choice in _choices(argument)),
+        values={option.opts[0]: _choices(hints[option.name]) for option in options if not option.is_flag},
+        arguments=tuple(choice for argument in arguments for choice in _choices(hints[argument.name])),
     )
     for name, below in commands.items():
         yield from _below((*path, name), below)
@@ -123,8 +126,8 @@ def _spellings(option: Any) -> tuple[str, ...]:
     return (*option.opts, *option.secondary_opts)
 
 
-def _choices(parameter: Any) -> tuple[str, ...]:
-    return tuple(str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ()))
+def _choices(annotation: object) -> tuple[str, ...]:
+    return tuple(str(one.value) for one in annotation) if isinstance(annotation, type) and issubclass(annotation, Enum) else ()
 
 
 def _moves(found: Sequence[Place]) -> str:

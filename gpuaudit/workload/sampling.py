@@ -126,7 +126,7 @@ def _positive(seconds: Sequence[Seconds]) -> Seconds:
     """
     odd = [each for each in seconds if not 0 <= each < math.inf]
     median = Seconds(statistics.median(odd or seconds))
-    if odd or median == 0:
+    if odd or not median > 0:
         raise NotMeasurableError(Reason.FAULT, f"the device's clock gave {median} s for a run")
     return median
 

@@ -163,8 +163,8 @@ def test_a_claim_of_one_card_needs_no_copies_between_cards(yardstick: Yardstick)
 
 
 def test_what_is_required_does_not_depend_on_the_evidence(yardstick: Yardstick) -> None:
-    assert "peer-both-ways" in claim(yardstick, "A100", 8).required_readings()
-    assert "peer-both-ways" not in claim(yardstick, "A100", 1).required_readings()
+    assert "peer-both-ways" in claim(yardstick, "A100", 8).required_readings
+    assert "peer-both-ways" not in claim(yardstick, "A100", 1).required_readings
 
 
 @pytest.mark.parametrize("policy", ["strict", "testimony"])

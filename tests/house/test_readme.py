@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -123,3 +125,45 @@ def test_the_commands_that_verify_with_openssl_alone_work(tmp_path: Path) -> Non
     assert (ran.returncode, ran.stdout) == (0, "Signature Verified Successfully\n")
     (tmp_path / "k.pub").write_bytes(public_pem(CryptoSigner.generate_ed25519().public_key))
     assert subprocess.run(["bash", "-euc", block], cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_command_line_in_the_readme_has_options_that_exist() -> None:
+    lines = [line.split(" # ")[0] for block in fenced("sh") for line in block.replace("\\\n", " ").splitlines()]
+    typed = [found for line in lines for found in re.findall(r"gpuaudit ((?:[a-z]+)(?: [^&|>']*)?)", line)]
+    assert len(typed) > 10
+    for words in (found.split() for found in typed):
+        leaf = command(words[0])
+        leaf = getattr(leaf, "commands", {}).get(words[1] if len(words) > 1 else "", leaf)
+        known = {form for parameter in leaf.params for form in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= known, " ".join(words)
+
+
+def test_every_file_that_the_readme_points_to_exists() -> None:
+    for place in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+        assert (ROOT / place).is_file(), place
+
+
+def test_the_test_in_the_readme_passes(tmp_path: Path) -> None:
+    (block,) = fenced("python")
+    (tmp_path / "test_it.py").write_text(block)
+    program = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--strict-markers",
+        "--junitxml=j.xml",
+        "test_it.py",
+    ]
+    if "gpuaudit" not in {entry.name for entry in importlib.metadata.entry_points(group="pytest11")}:
+        program += ["-p", "gpuaudit.testing.plugin"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert "1 passed" in ran.stdout

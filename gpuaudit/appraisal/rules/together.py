@@ -28,13 +28,16 @@ def cards_are_as_fast_together_as_alone(bundle: EvidenceBundle, context: Context
     Checked on: simulated cards, honest and doubled; no public record of both ways was found.
     """
     share = context.plausible.together_share
-    rates: defaultdict[tuple[str, object], dict[Company, float]] = defaultdict(dict)
+    runs: defaultdict[tuple[str, object], dict[Company, Measurement]] = defaultdict(dict)
     for one in bundle.measurements:
         if len(one.subjects) == 1 and isinstance(one.task, GemmTask | MemoryTask):
-            rate = _rate(one)
-            if rate > 0:
-                rates[one.subjects[0], one.task][one.company] = rate
-    both = {key: found for key, found in rates.items() if len(found) == len(Company)}
+            runs[one.subjects[0], one.task][one.company] = one
+    rates = {
+        key: {company: _rate(one) for company, one in found.items()}
+        for key, found in runs.items()
+        if len(found) == len(Company)
+    }
+    both = {key: found for key, found in rates.items() if min(found.values()) > 0}
     names = _indices(bundle)
     odd = [
         f"device {names.get(uuid, '?')}: {found[Company.TOGETHER] / found[Company.ALONE]:.2f} of its own rate in {_kind(task)}"

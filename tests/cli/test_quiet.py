@@ -1,0 +1,58 @@
+"""`--quiet`: stderr holds what went wrong, and nothing else; stdout and the exit status are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gpuaudit.cli import console
+from gpuaudit.cli.exits import Exit
+from tests.cli.conftest import Gpuaudit
+
+MACHINE = ("--simulate", "t4:1")
+CLAIM = ("--tender", "sustech-2024")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("audit", *MACHINE, *CLAIM, "--out", "a"), Exit.REFUTED),
+        (("attest", *MACHINE, "--out", "a"), Exit.DONE),
+        (("bench", *MACHINE), Exit.DONE),
+        (("probe", *MACHINE), Exit.DONE),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_quiet_takes_the_talk_and_leaves_the_result(gpuaudit: Gpuaudit, command: tuple[str, ...], code: Exit) -> None:
+    ran = gpuaudit(*command, "--quiet")
+    assert (ran.code, ran.err) == (code, "")
+    assert ran.out
+
+
+def test_appraising_quietly(gpuaudit: Gpuaudit, home: Path) -> None:
+    gpuaudit("attest", *MACHINE, "--out", "a")
+    ran = gpuaudit("appraise", "a/evidence.json", *CLAIM, "--quiet", "--out", "r")
+    assert (ran.code, ran.err, (home / "r/result.json").is_file()) == (Exit.REFUTED, "", True)
+
+
+def test_errors_are_said_quiet_or_not(gpuaudit: Gpuaudit) -> None:
+    ran = gpuaudit("appraise", "no-such-file", *CLAIM, "--quiet")
+    assert (ran.code, ran.err) == (Exit.USAGE, "gpuaudit: no-such-file: no such file\n")
+    ran = gpuaudit("audit", *MACHINE, "--tender", "no-such-tender", "--quiet")
+    assert ran.code == Exit.USAGE
+    assert ran.err.startswith("gpuaudit: ")
+
+
+def test_quiet_ends_with_its_command(gpuaudit: Gpuaudit) -> None:
+    assert gpuaudit("attest", *MACHINE, "--out", "a", "--quiet").err == ""
+    assert "wrote b/evidence.json" in gpuaudit("audit", *MACHINE, *CLAIM, "--out", "b").err
+
+
+def test_nothing_is_drawn_where_it_is_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    console.hush(quiet=True)
+    assert console.on_terminal()
+    assert not console.may_draw()
+    console.hush(quiet=False)
+    assert console.may_draw()
