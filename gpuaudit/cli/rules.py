@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gpuaudit.appraisal.rules.manual import HEADINGS, manuals
+from gpuaudit.appraisal.rules.manual import EFFECTS, HEADINGS, manuals
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json, as_table
@@ -54,6 +54,11 @@ def explain(
     if format_ is Format.JSON:
         console.result(as_json({"rule": rule, "statement": manual.statement, **sections}))
         return
-    told = [f"{rule}: {manual.statement}", f"basis {manual.basis}, effect {manual.effect}, reads {', '.join(manual.reads)}", ""]
+    told = [
+        f"{rule}: {manual.statement}",
+        f"basis {manual.basis}, effect {manual.effect}, reads {', '.join(manual.reads)}",
+        EFFECTS[manual.effect],
+        "",
+    ]
     told += [f"{heading}: {sections[heading]}" for heading in HEADINGS]
     console.result("\n".join(told))

@@ -20,10 +20,15 @@ _OUTCOMES: Final = {
 def as_many_devices_as_claimed_are_confirmed(line: HardwareLine, counted: Tally, overall: Fold) -> Finding:
     """As many distinct whole devices as the line claims are confirmed.
 
-    Looks at: the verdicts on all devices of the machine, one card counted once, and the numbers in the line.
-    Catches: seven cards for eight, four A800 among eight A100, one card listed eight times.
-    Does not catch: cards that are there today only. A surplus is noted and never hurts, or hiding it would help. Too few refute only
-    where NVML and the PCI bus were both read and agree; else some may have been out of sight.
+    Looks at: the verdict on each device that NVML lists, devices with one UUID or one bus id counted once, the number of GPUs on the
+    PCI bus, and the numbers in the line.
+    Catches: seven cards for eight, eight cards of which four are A800, one card listed eight times.
+    Does not catch: cards that are there today only: several audits at unannounced times do. One card behind eight invented UUIDs and
+    bus ids is left to the measurements, which all cards take at once. Confirmed are too few: the line is inconclusive. It is refuted
+    only where so many are refuted or absent that the undetermined ones cannot make up the number, and NVML and the PCI bus were both
+    read and agree; a throttled or shared card is undetermined, not refuted. A container that is given four of eight cards shows
+    eight on the bus: inconclusive. A virtual machine that is given four holds four. More cards than claimed never hurt: if they did,
+    hiding some would help.
     Numbers from: the tender.
     Checked on: the table of expected verdicts, one machine each.
     """

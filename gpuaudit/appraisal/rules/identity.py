@@ -30,8 +30,10 @@ def subsystem_id_belongs_to_the_product(product: Product, thresholds: Thresholds
 
     Looks at: the subsystem vendor and id that NVML reports.
     Catches: a vGPU profile, which keeps the device id of the card and has a subsystem id of its own; an engineering board (PG509)
-    with the device id of a product.
-    Does not catch: a forged id. A subsystem id listed for no product excludes nothing.
+    with the device id of a product. Both are in the catalogue, with their ids, as things that satisfy no claim.
+    Does not catch: a forged id; against that stand the name, virtualization-mode, capacity-floor and pci-agreement. An id that the
+    catalogue lists for nothing, such as a maker's own board, is no fraud: it excludes nobody and leaves the line inconclusive.
+    Speed, drivers and other users do not change it.
     Numbers from: the name table of NVIDIA's open kernel modules, release 595.45.04, cited in the catalogue.
     Checked on: the captures named in the catalogue's files.
     """
@@ -60,8 +62,10 @@ def total_memory_is_within_what_the_product_reports(product: Product, thresholds
     """Total memory lies within the span that genuine cards of the product report.
 
     Looks at: the total frame buffer that NVML reports, which is not the marketed size.
-    Catches: a 40 GB card called 80 GB, a MIG slice or a vGPU sold as a whole card, a 4090 with doubled memory.
-    Does not catch: a host that lies about memory; filling the memory does that. H100 SXM, H100 PCIe and H800 all report 81559 MiB.
+    Catches: a 40 GB card called 80 GB, a MIG slice or a vGPU sold as a whole card, a 4090 with doubled memory sold as a 4090.
+    Does not catch: a host that lies about memory: capacity-floor fills the memory, and withholds where there is less. H100 SXM, H100
+    PCIe and H800 all report 81559 MiB: pci-device-id, fp64-bf16-ratio and peer-rate tell them apart. Memory that others use counts
+    in the total and changes nothing.
     Numbers from: the catalogue's span of each product, with old drivers (total less reserved) and ECC on and off inside it, and
     5 % to either side for drivers not yet seen (thresholds.toml).
     Checked on: the captures named in the catalogue's files.

@@ -8,12 +8,34 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from gpuaudit.appraisal.result import Effect
 from gpuaudit.appraisal.rules import ALL_RULES
 from gpuaudit.appraisal.rules.counting import COUNT, as_many_devices_as_claimed_are_confirmed
 from gpuaudit.appraisal.rules.machine import MACHINE_RULES
 
 # The manual of every rule has these headings, in this order.
+_VERDICT: Final = "verdict"
 HEADINGS: Final = ("Looks at", "Catches", "Does not catch", "Numbers from", "Checked on")
+
+# What each effect can do to a verdict, for whoever reads one rule alone.
+EFFECTS: Final = {
+    Effect.IDENTITY.value: (
+        "Identity: a value that a product cannot give excludes that product. A device is refuted where every claimed product is"
+        " excluded. A value that could not be read excludes nobody and blocks `confirmed`. All this only where the claimed product"
+        " requires the reading (`catalogue show` says which do); elsewhere what is odd is shown and moves nothing."
+    ),
+    Effect.THROUGHPUT.value: (
+        "Throughput: a measurement that a product cannot give excludes that product, and only that can refute. One that merely falls"
+        " short never refutes: it withholds `confirmed`, as does one that is missing. All this only where the claimed product requires"
+        " the measurement; elsewhere what is odd is shown and moves nothing."
+    ),
+    Effect.SHORTFALL.value: (
+        "Shortfall: what is too slow or too small withholds `confirmed` (`under-delivering`) where the claimed product requires the"
+        " measurement. It excludes no product and never refutes: a genuine card may be capped, hot or shared."
+    ),
+    Effect.NOTE.value: "Note: what is odd is shown above the verdict. It moves no verdict, neither way.",
+    _VERDICT: "Verdict: this is where devices become the verdict on a line of the tender.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +72,7 @@ def manuals() -> tuple[Manual, ...]:
         slug=COUNT,
         statement=as_many_devices_as_claimed_are_confirmed.__name__.replace("_", " "),
         basis="all",
-        effect="verdict",
+        effect=_VERDICT,
         reads=("nvml.devices", "kernel.pci_functions"),
         text=inspect.getdoc(as_many_devices_as_claimed_are_confirmed) or "",
     )

@@ -106,12 +106,13 @@ def fp64_to_bf16_ratio_is_that_of_the_product(product: Product, thresholds: Thre
     """Double precision is to bf16 no less than the product's chip has it, whatever the clock.
 
     Looks at: the fastest fp64 sample divided by the median bf16 rate of the same run, where bf16 reached its own floor.
-    Catches: H800 (1/989) or B300 (1/1875) called H100 (1/15): both rates fall together when a card is throttled, their ratio does
-    not. This refutes; the fp64 floor only withholds.
-    Does not catch: A100 against A800. A clock that falls between the two measurements moves the ratio, so the band is wide, and a
-    ratio that is only ten times too low (L40S called A100) is left to the floor. A card whose bf16 is slow may have been shared or
-    throttled at any moment: then the ratio says nothing.
-    Numbers from: dense peaks in the catalogue; the factor and its reasons in thresholds.toml.
+    Catches: H800 (1/989) called H100 (1/15), B300 (1/1875) called B200 (1/61): a ratio more than eight times too low refutes, where
+    the fp64 floor would only withhold. One that is too high refutes nobody.
+    Does not catch: A100 against A800, which are equal (peer-rate and pci-device-id are there for that). A clock that falls between the
+    two measurements moves the ratio, so a card that is only a few times too low is left to the floor. A card whose bf16 stays below
+    its floor may have been shared, capped or throttled at any moment: then the ratio says nothing, and the floors withhold. Double
+    precision emulated on integer units would raise the ratio: the worker runs without the variables that turn it on.
+    Numbers from: dense peaks in the catalogue, vector units for fp64; the factor of eight and its reasons in thresholds.toml.
     Checked on: datasheets; the factor against a card seen throttled to a quarter of its clock.
     """
     fp64, bf16 = product.rate(Dtype.FP64), product.rate(Dtype.BF16)
