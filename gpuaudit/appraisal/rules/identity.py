@@ -15,8 +15,10 @@ def device_id_belongs_to_the_product(product: Product, thresholds: Thresholds) -
 
     Looks at: the vendor and device id that NVML reports for the card.
     Catches: another product under a new name: an A800 (20f3) or a CMP 170HX (20c2) called A100.
-    Does not catch: a host that owns the driver or the kernel and answers with another id. An id that the catalogue lists for no
-    product at all excludes nothing and leaves the line inconclusive.
+    Does not catch: a host that owns the driver or the kernel and answers with another id. Then the floors withhold where the card
+    does less (bf16, fp64, copy, capacity, peer-rate), fp64-bf16-ratio refutes an H800, and pci-agreement shows a kernel that was left
+    alone; against one A800 alone nothing that is measured speaks. The id is fixed in the card: no load, cap, other user or driver
+    changes it. An id that the catalogue lists for no product at all excludes nothing and leaves the line inconclusive.
     Numbers from: the ids in pci.ids and in the name table of NVIDIA's open kernel modules, each cited in the catalogue.
     Checked on: the captures named in the catalogue's files, among them genuine A100, H100, L40S and T4.
     """
@@ -65,7 +67,7 @@ def total_memory_is_within_what_the_product_reports(product: Product, thresholds
     Catches: a 40 GB card called 80 GB, a MIG slice or a vGPU sold as a whole card, a 4090 with doubled memory sold as a 4090.
     Does not catch: a host that lies about memory: capacity-floor fills the memory, and withholds where there is less. H100 SXM, H100
     PCIe and H800 all report 81559 MiB: pci-device-id, fp64-bf16-ratio and peer-rate tell them apart. Memory that others use counts
-    in the total and changes nothing.
+    in the total and changes nothing; a whole card in MIG mode reports its whole memory and is left to mig-mode.
     Numbers from: the catalogue's span of each product, with old drivers (total less reserved) and ECC on and off inside it, and
     5 % to either side for drivers not yet seen (thresholds.toml).
     Checked on: the captures named in the catalogue's files.

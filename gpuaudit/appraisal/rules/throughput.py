@@ -110,8 +110,10 @@ def fp64_to_bf16_ratio_is_that_of_the_product(product: Product, thresholds: Thre
     the fp64 floor would only withhold. One that is too high refutes nobody.
     Does not catch: A100 against A800, which are equal (peer-rate and pci-device-id are there for that). A clock that falls between the
     two measurements moves the ratio, so a card that is only a few times too low is left to the floor. A card whose bf16 stays below
-    its floor may have been shared, capped or throttled at any moment: then the ratio says nothing, and the floors withhold. Double
-    precision emulated on integer units would raise the ratio: the worker runs without the variables that turn it on.
+    its floor may have been shared, capped or throttled at any moment: then the ratio says nothing, and the floors withhold. A genuine
+    card would be refuted only if somebody held it to an eighth during every fp64 run and left it alone during bf16. Double precision
+    emulated on integer units would raise the ratio: the worker runs without the variables that turn it on, and a library that does
+    it all the same is left to pci-device-id and peer-rate.
     Numbers from: dense peaks in the catalogue, vector units for fp64; the factor of eight and its reasons in thresholds.toml.
     Checked on: datasheets; the factor against a card seen throttled to a quarter of its clock.
     """
