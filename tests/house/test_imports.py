@@ -60,6 +60,7 @@ def test_a_simulation_needs_no_torch(tmp_path: Path) -> None:
     assert not names & {*HEAVY}
 
 
+@pytest.mark.alone
 def test_help_takes_little_longer_than_importing_typer(tmp_path: Path) -> None:
     """As a ratio: the limit of 200 ms is for an idle machine, and this one may be busy."""
 

@@ -22,6 +22,7 @@ from tests.workload.processes import nothing_left
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.alone
 def test_two_processes_agree_with_a_plain_loop_within_ten_percent(tmp_path: Path) -> None:
     """Turn by turn in the same two processes: what else runs on the machine slows both alike."""
     with nothing_left():
