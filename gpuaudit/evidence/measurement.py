@@ -109,7 +109,7 @@ class Samples:
     `amount_per_run` counts flop (two for a multiply-add), or bytes moved, or bytes found right. A run may repeat the task where a
     single pass is too short to time; the amount is that of all passes. `half_width_relative` is that of the 95 % interval of the
     median when sampling stopped, relative to the median, or half the drift from the earlier to the later half of the runs if that
-    is more; 1 where there were too few runs for such an interval.
+    is more, and never less than what such machines drift by anyway (the suite says); 1 where there were too few runs for an interval.
     """
 
     amount_per_run: float

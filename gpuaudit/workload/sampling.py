@@ -98,7 +98,7 @@ def sample(accelerator: Accelerator, kernel: Kernel, terms: Terms) -> Samples:
         warmup_runs=warmup_runs,
         warmup_seconds=Seconds(round(warmup_seconds, 6)),
         stop=stop,
-        half_width_relative=round(half_width_relative(seconds), 6),
+        half_width_relative=round(max(half_width_relative(seconds), sampling.drift_relative), 6),
     )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from enum import StrEnum
 from importlib.resources import files
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from gpuaudit.errors import MalformedFileError, UsageError
+from gpuaudit.errors import UsageError
 from gpuaudit.evidence.measurement import (
     CapacityTask,
     CollectiveTask,
@@ -23,6 +21,7 @@ from gpuaudit.evidence.measurement import (
     Task,
 )
 from gpuaudit.evidence.record import entry
+from gpuaudit.evidence.toml_file import load_toml
 from gpuaudit.units import Bytes
 
 _FOLDER: Final = files("gpuaudit.workload") / "suites"
@@ -94,7 +93,9 @@ class Sampling:
     Sampling ends once the 95 % interval of the median is within `interval_relative` on either side, and not before `least_runs`; at
     `most_runs`; or when the budget of the step is spent. Warm-up ends once two blocks in a row, each of `warmup_block_seconds`,
     differ by less than `warmup_relative`, or at `warmup_share` of the budget. A run takes at least `shortest_run_seconds`: shorter
-    tasks are repeated within it. Operands are rotated through `rotation_bytes`.
+    tasks are repeated within it. Operands are rotated through `rotation_bytes`. No interval is claimed to be narrower than
+    `drift_relative`, which is what a machine of the kind drifts by between one moment and another: a measurement of a second
+    cannot see it.
     """
 
     interval_relative: _Share
@@ -105,6 +106,7 @@ class Sampling:
     warmup_share: _Share
     shortest_run_seconds: _Duration
     rotation_bytes: _Positive
+    drift_relative: Annotated[float, Field(ge=0, le=1)]
 
 
 @entry
@@ -169,23 +171,7 @@ def load_suite(name: str) -> Suite:
     known = suite_names()
     if name not in known:
         raise UsageError(f"suite: got {name!r}, expected one of {', '.join(known)}")
-    return parse_suite((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"), place=f"{name}.toml")
-
-
-def parse_suite(text: str, *, place: str) -> Suite:
-    """Read a suite from TOML.
-
-    Raises:
-        MalformedFileError: It is not TOML, or a key is missing, unknown or out of range; all such faults are named.
-    """
-    try:
-        # As JSON: strict parsing takes a table for a dataclass, and text for an enum, only when it comes as JSON.
-        return TypeAdapter(Suite).validate_json(json.dumps(tomllib.loads(text)))
-    except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise MalformedFileError(f"{place}: {error}") from None
-    except ValidationError as error:
-        faults = (f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise MalformedFileError(f"{place}: {'; '.join(faults)}") from None
+    return load_toml(Suite, (_FOLDER / f"{name}.toml").read_bytes(), place=f"{name}.toml")
 
 
 def task_of(spec: Spec, *, free_bytes: Bytes, backend: str) -> Task:

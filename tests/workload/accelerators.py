@@ -23,6 +23,7 @@ SAMPLING = Sampling(
     warmup_share=0.4,
     shortest_run_seconds=0.0001,
     rotation_bytes=1024,
+    drift_relative=0.002,
 )
 
 

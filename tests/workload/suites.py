@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpuaudit.workload.suite import Suite, parse_suite
+from gpuaudit.evidence.toml_file import load_toml
+from gpuaudit.workload.suite import Suite
 
 _HEAD = """
 schema = 1
@@ -17,6 +18,7 @@ warmup_block_seconds = 0.002
 warmup_share = 0.2
 shortest_run_seconds = 0.0001
 rotation_bytes = 1_048_576
+drift_relative = 0.01
 [host_sampling]
 interval_relative = 0.05
 least_runs = 6
@@ -26,6 +28,7 @@ warmup_block_seconds = 0.002
 warmup_share = 0.2
 shortest_run_seconds = 0.0001
 rotation_bytes = 1_048_576
+drift_relative = 0.01
 [limits]
 start_seconds = 60
 grace_seconds = {grace}
@@ -60,4 +63,4 @@ def text_of(*steps: str, grace: float = 30) -> str:
 
 
 def suite_of(*steps: str, grace: float = 30) -> Suite:
-    return parse_suite(text_of(*steps, grace=grace), place="test.toml")
+    return load_toml(Suite, text_of(*steps, grace=grace).encode(), place="test.toml")

@@ -36,6 +36,11 @@ def test_a_quiet_device_is_done_after_the_fewest_runs() -> None:
     assert samples.half_width_relative <= SAMPLING.interval_relative
 
 
+def test_no_interval_is_claimed_to_be_narrower_than_what_such_machines_drift_by() -> None:
+    samples = measured(ChosenAccelerator(always(0.001)))
+    assert samples.half_width_relative == SAMPLING.drift_relative
+
+
 def test_a_noisy_device_gets_more_runs_until_the_interval_is_narrow_enough() -> None:
     samples = measured(ChosenAccelerator(noisy(0.001, 0.02)))
     assert samples.stop is StopReason.STEADY
