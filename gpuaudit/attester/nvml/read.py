@@ -81,7 +81,7 @@ def _reading(function: str, outcome: Outcome[T]) -> Reading[T]:
         case Returned():
             return Known(value=outcome.value, source=Source.NVML)
         case Raised():
-            return _raised(function, outcome.error)
+            return refused(function, outcome.error)
         case Hung():
             return _timed_out(f"{function} did not return within {outcome.seconds:.3g} s")
         case NotAsked():
@@ -92,8 +92,9 @@ def _timed_out(detail: str) -> Unknown:
     return Unknown(reason=Reason.TIMED_OUT, source=Source.NVML, detail=detail)
 
 
-def _raised(function: str, error: Exception) -> Unknown:
-    """Say why there is no value. Never `str()` an NVMLError: pynvml would ask the library for words, unwatched."""
+def refused(function: str, error: Exception) -> Unknown:
+    """Say why there is no value, from what pynvml or our reading of its answer raised."""
+    # Never `str()` an NVMLError: pynvml would ask the library for words, unwatched.
     if isinstance(error, pynvml.NVMLError):
         return refusal(function, error.value)
     if isinstance(error, RefusedError):

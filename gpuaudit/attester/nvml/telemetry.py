@@ -14,9 +14,10 @@ from typing import Any, Final
 import pynvml
 
 from gpuaudit.attester.nvml.answers import MalformedAnswerError, number
-from gpuaudit.attester.nvml.codes import RefusedError, refusal
+from gpuaudit.attester.nvml.codes import RefusedError
 from gpuaudit.attester.nvml.direct import running_processes
-from gpuaudit.evidence.reading import Known, Reading, Reason, Source, Unknown
+from gpuaudit.attester.nvml.read import refused, unless_missing
+from gpuaudit.evidence.reading import Known, Reading, Source, Unknown
 from gpuaudit.workload.accelerator import NotMeasurableError
 from gpuaudit.workload.telemetry import Moment
 
@@ -26,7 +27,6 @@ _MEMORY_CLOCK: Final = 2
 _GPU_SENSOR: Final = 0
 _TRANSMITTED: Final = 0
 _RECEIVED: Final = 1
-_SHOWN: Final = 160
 
 
 class NvmlSampler:
@@ -87,13 +87,16 @@ class _Watched:
 
     def _temperature(self) -> Reading[int]:
         newer = _read("nvmlDeviceGetTemperatureV", lambda: number(pynvml.nvmlDeviceGetTemperatureV(self._device, _GPU_SENSOR)))
-        if isinstance(newer, Known):
-            return newer
-        return _read("nvmlDeviceGetTemperature", lambda: number(pynvml.nvmlDeviceGetTemperature(self._device, _GPU_SENSOR)))
+        return unless_missing(
+            newer,
+            lambda: _read(
+                "nvmlDeviceGetTemperature", lambda: number(pynvml.nvmlDeviceGetTemperature(self._device, _GPU_SENSOR))
+            ),
+        )
 
     def _throttle_reasons(self) -> Reading[int]:
         newer = self._number("nvmlDeviceGetCurrentClocksEventReasons")
-        return newer if isinstance(newer, Known) else self._number("nvmlDeviceGetCurrentClocksThrottleReasons")
+        return unless_missing(newer, lambda: self._number("nvmlDeviceGetCurrentClocksThrottleReasons"))
 
     def _utilization(self) -> Reading[int]:
         return _read("nvmlDeviceGetUtilizationRates", lambda: number(pynvml.nvmlDeviceGetUtilizationRates(self._device).gpu))
@@ -114,10 +117,12 @@ def _start() -> bool:
 def _read(function: str, call: Callable[[], Any]) -> Reading[Any]:
     try:
         return Known(value=call(), source=Source.NVML)
-    except pynvml.NVMLError as error:
-        return refusal(function, error.value)
-    except RefusedError as error:
-        return refusal(function, error.code)
-    except (MalformedAnswerError, UnicodeDecodeError, AttributeError) as error:
-        detail = f"{function} gave an answer that makes no sense: {ascii(str(error))[1:-1][:_SHOWN]}"
-        return Unknown(reason=Reason.FAULT, source=Source.NVML, detail=detail)
+    except (
+        pynvml.NVMLError,
+        pynvml.NVMLLibraryMismatchError,
+        RefusedError,
+        MalformedAnswerError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        return refused(function, error)
