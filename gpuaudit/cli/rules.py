@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from gpuaudit.appraisal.rules.manual import EFFECTS, HEADINGS, manuals
+from gpuaudit.appraisal.result import Effect
+from gpuaudit.appraisal.rules.manual import EFFECTS, HEADINGS, Manual, manuals
+from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.format import Format, as_json, as_table
@@ -58,7 +61,17 @@ def explain(
         f"{rule}: {manual.statement}",
         f"basis {manual.basis}, effect {manual.effect}, reads {', '.join(manual.reads)}",
         EFFECTS[manual.effect],
+        *_required(manual),
         "",
     ]
     told += [f"{heading}: {sections[heading]}" for heading in HEADINGS]
     console.result("\n".join(told))
+
+
+def _required(manual: Manual) -> Iterator[str]:
+    """Say of how many products the rule's readings are required; notes and counting ask for none."""
+    if manual.effect in (Effect.IDENTITY, Effect.THROUGHPUT, Effect.SHORTFALL):
+        products = load_catalogue().products
+        reads = frozenset(manual.reads)
+        count = sum(reads <= {*one.required.readings, *one.required.measurements} for one in products)
+        yield f"Required of {count} of the {len(products)} products in the catalogue; `gpuaudit catalogue show PRODUCT` says what must be known."

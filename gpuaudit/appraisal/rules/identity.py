@@ -15,10 +15,13 @@ def device_id_belongs_to_the_product(product: Product, thresholds: Thresholds) -
 
     Looks at: the vendor and device id that NVML reports for the card.
     Catches: another product under a new name: an A800 (20f3) or a CMP 170HX (20c2) called A100.
+    Of an id that the catalogue lists for no product at all: it excludes nobody and blocks `confirmed`; the board may be newer than the
+    catalogue.
     Does not catch: a host that owns the driver or the kernel and answers with another id. Then the floors withhold where the card
-    does less (bf16, fp64, copy, capacity, peer-rate), fp64-bf16-ratio refutes an H800, and pci-agreement shows a kernel that was left
-    alone; against one A800 alone nothing that is measured speaks. The id is fixed in the card: no load, cap, other user or driver
-    changes it. An id that the catalogue lists for no product at all excludes nothing and leaves the line inconclusive.
+    does less (bf16, fp64, copy, capacity, peer-rate), and fp64-bf16-ratio excludes an H800 sold as A100 or H100; where only NVML was
+    forged, pci-agreement shows that the kernel says otherwise. Against one A800 alone nothing that is measured speaks. The id is fixed
+    in the card: no load, cap, other user, driver or container changes it; a slice (MIG) or a virtual card may show the id of the whole,
+    which mig-mode and virtualization-mode are for.
     Numbers from: the ids in pci.ids and in the name table of NVIDIA's open kernel modules, each cited in the catalogue.
     Checked on: the captures named in the catalogue's files, among them genuine A100, H100, L40S and T4.
     """

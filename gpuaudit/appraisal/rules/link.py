@@ -44,16 +44,18 @@ def pcie_generation_maximum_is_that_of_the_product(product: Product, thresholds:
 def peer_rate_is_what_the_links_of_the_product_give(product: Product, thresholds: Thresholds) -> Expected:
     """Copies between the card and the others of its server, both ways at once, run as fast as the product's links, and not faster.
 
-    Looks at: the measured rate of the card with each other card; a line of the tender for eight cards a server needs seven peers.
+    Looks at: the measured rate of the card with each other card, both ways at once and added up; a line of the tender for eight cards a
+    server needs seven peers.
     Catches: an A800 (400 GB/s) or an H800 (400 GB/s) called A100 (600) or H100 (900) where the line speaks of five cards or more a
     server; PCIe cards called SXM: a bridge joins two of them, not eight. These are too slow, which withholds. Only a rate above the
-    links of a product, such as an H100's 900 GB/s for an A100, excludes it, and may refute.
-    Does not catch: a single card, for which nothing is asked. On boards of up to four cards each pair has a third of the links, so
-    the floor is that much lower where the line speaks of two to four: an A800 on a board of eight reaches it, and with forged ids it
-    is confirmed under the policy `standard`, the headline saying that only the machine's own word excludes an A800. A dead link, a machine without peer access, other traffic or a slow driver keep a
-    genuine card unconfirmed, never refuted.
+    links of a product, such as an H100's 900 GB/s for an A100, excludes it.
+    Does not catch: a single card, for which nothing is asked. On boards of four cards each pair has a third of the links, on boards of
+    eight all of them; so where the line speaks of two to four cards a server the floor is that of the smaller board, a third. An A800
+    on a board of eight reaches it, and with forged ids it is confirmed under the policy `standard`; the headline then says that
+    nothing but the machine's own word speaks against an A800. A dead link, a machine without peer access, other traffic or a slow
+    driver keep a genuine card unconfirmed, never refuted.
     Numbers from: NVLink bandwidth in the catalogue; shares and form factors in thresholds.toml, each with its source.
-    Checked on: 8x H200, 784 of 900 GB/s (ml-engineering); A800, 197.9 of 200 GB/s one way in an all-reduce.
+    Checked on: 8x H200, 784 of 900 GB/s (ml-engineering); A800, 197.9 of the 200 GB/s that its 400 have one way, in an all-reduce.
     """
     quantity, peers = "peer-both-ways", thresholds.peers
     nvlink = product.span(Quantity.NVLINK_BIDIRECTIONAL_BYTES_PER_SECOND)

@@ -22,16 +22,16 @@ EFFECTS: Final = {
     Effect.IDENTITY.value: (
         "Identity: a value that a product cannot give excludes that product. A device is refuted where every claimed product is"
         " excluded. A value that could not be read excludes nobody and blocks `confirmed`. All this only where the claimed product"
-        " requires the reading (`catalogue show` says which do); elsewhere what is odd is shown and moves nothing."
+        " requires the reading; elsewhere what is odd is shown and moves nothing."
     ),
     Effect.THROUGHPUT.value: (
-        "Throughput: a measurement that a product cannot give excludes that product, and only that can refute. One that merely falls"
-        " short never refutes: it withholds `confirmed`, as does one that is missing. All this only where the claimed product requires"
-        " the measurement; elsewhere what is odd is shown and moves nothing."
+        "Throughput: a rate or a ratio outside what a product can give in any honest state excludes that product. A device is refuted"
+        " where every claimed product is excluded. A rate that is merely low excludes nobody: it withholds `confirmed`, as does one that"
+        " is missing. All this only where the claimed product requires the measurement; elsewhere what is odd is shown and moves nothing."
     ),
     Effect.SHORTFALL.value: (
         "Shortfall: what is too slow or too small withholds `confirmed` (`under-delivering`) where the claimed product requires the"
-        " measurement. It excludes no product and never refutes: a genuine card may be capped, hot or shared."
+        " measurement, as does one that is missing; elsewhere it is shown and moves nothing. It excludes no product and never refutes: a genuine card may be capped, hot or shared."
     ),
     Effect.NOTE.value: "Note: what is odd is shown above the verdict. It moves no verdict, neither way.",
     _VERDICT: "Verdict: this is where devices become the verdict on a line of the tender.",

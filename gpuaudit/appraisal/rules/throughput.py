@@ -33,9 +33,11 @@ def bf16_rate_reaches_what_the_product_delivers(product: Product, thresholds: Th
     """The bf16 matrix rate is one that genuine cards of the product deliver.
 
     Looks at: the median rate of one 8192 x 8192 x 8192 product in bf16, random data, all cards at work at once.
-    Catches: a card that does not do the work: a T4 or a CMP 170HX called A100, a capped, hot or shared card.
-    Does not catch: why it is slow. It excludes nothing; it withholds a confirmation.
-    Numbers from: dense peaks in the catalogue, times the share in thresholds.toml, which is the lowest record of each family.
+    Catches: a card that does not do the work, such as a T4 or a CMP 170HX called A100.
+    Does not catch: why it is slow: a genuine card that is capped, hot or shared is held back too. Nor a lesser card that is as fast in
+    this, such as an A800 called A100.
+    Numbers from: the floor is the dense peak in the catalogue times a share in thresholds.toml; the share is the lowest that a genuine
+    card of the family (all A100, say) was recorded with.
     Checked on: NVIDIA's GEMM tables (aiconfigurator), ml-engineering, gpu-fryer, mag-/gpu_benchmark.
     """
     return _floor(product, thresholds, Dtype.BF16, "gemm-bf16")
@@ -105,15 +107,17 @@ def fp64_rate_reaches_what_the_product_delivers(product: Product, thresholds: Th
 def fp64_to_bf16_ratio_is_that_of_the_product(product: Product, thresholds: Thresholds) -> Expected:
     """Double precision is to bf16 no less than the product's chip has it, whatever the clock.
 
-    Looks at: the fastest fp64 sample divided by the median bf16 rate of the same run, where bf16 reached its own floor.
-    Catches: H800 (1/989) called H100 (1/15), B300 (1/1875) called B200 (1/61): a ratio more than eight times too low refutes, where
-    the fp64 floor would only withhold. One that is too high refutes nobody.
-    Does not catch: A100 against A800, which are equal (peer-rate and pci-device-id are there for that). A clock that falls between the
-    two measurements moves the ratio, so a card that is only a few times too low is left to the floor. A card whose bf16 stays below
-    its floor may have been shared, capped or throttled at any moment: then the ratio says nothing, and the floors withhold. A genuine
-    card would be refuted only if somebody held it to an eighth during every fp64 run and left it alone during bf16. Double precision
-    emulated on integer units would raise the ratio: the worker runs without the variables that turn it on, and a library that does
-    it all the same is left to pci-device-id and peer-rate.
+    Looks at: the fastest of all fp64 samples of an audit divided by the median bf16 rate of the same audit, where that bf16 rate
+    reached the floor of the claimed product.
+    Catches: H800 (1/989) called H100 (1/15) or A100 (1/16), B300 (1/1875) called B200 (1/61): a ratio more than eight times below
+    that of the product excludes it, where the fp64 floor would only withhold. A ratio that is too high does nothing.
+    Does not catch: A100 against A800, which are equal in this (pci-device-id and, in servers of five cards and more, peer-rate tell
+    them apart). A clock that falls between the two measurements moves the ratio, so one that is up to eight times too low does nothing
+    here; fp64-floor withholds. Where bf16 stays below the floor the card may have been shared, capped or throttled at any moment: then
+    the ratio says nothing, and the floors withhold. A genuine card would be excluded only if a cap, a neighbour or a library held it to
+    an eighth during every fp64 sample and left it alone during bf16. Double precision emulated on integer units would raise the ratio:
+    gpuaudit measures with the settings of cuBLAS that turn it on removed, and a library that does it all the same is left to
+    pci-device-id and peer-rate.
     Numbers from: dense peaks in the catalogue, vector units for fp64; the factor of eight and its reasons in thresholds.toml.
     Checked on: datasheets; the factor against a card seen throttled to a quarter of its clock.
     """
