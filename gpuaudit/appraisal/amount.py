@@ -23,11 +23,20 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerRates:
-    """The rates to each other card, one tuple a card: one rate as a rule, several where the pair was measured again."""
+    """The rates to the other cards, the slowest first, and to which card each is: several to one where a pair was measured again."""
 
-    rates: tuple[tuple[float, ...], ...]
-    slowest: float
-    fastest: float
+    rates: tuple[float, ...]
+    cards: tuple[int, ...]
+
+    @classmethod
+    def of(cls, cards: Iterable[Iterable[float]]) -> PeerRates:
+        """Put in order what was measured to each card."""
+        pairs = sorted((rate, card) for card, rates in enumerate(cards) for rate in rates)
+        return cls(rates=tuple(rate for rate, _ in pairs), cards=tuple(card for _, card in pairs))
+
+    def count(self, start: int = 0, end: int | None = None) -> int:
+        """Return to how many cards the rates from one place in the order to another are."""
+        return len(set(self.cards[start:end]))
 
 
 class Unit(StrEnum):
@@ -52,13 +61,15 @@ _SHOWN: Final = 3
 
 def show(value: object, unit: Unit) -> str:
     """Write one value with its unit, as `81920 MiB` or `271 TFLOP/s`."""
-    if isinstance(value, Ratio):
-        return _number(value.value, unit)
-    if isinstance(value, PeerRates):
-        return f"{len(value.rates)} peers at {show_range((value.slowest, value.fastest), unit)}"
-    if unit is Unit.TEXT or not isinstance(value, int | float):
-        return str(value)
-    return _number(float(value), unit)
+    match value:
+        case int() | float() if unit is not Unit.TEXT:
+            return _number(float(value), unit)
+        case Ratio():
+            return _number(value.value, unit)
+        case PeerRates():
+            return f"{value.count()} peers at {show_range(value.rates, unit)}"
+        case _:
+            return str(value)
 
 
 def show_range(values: Iterable[float], unit: Unit) -> str:

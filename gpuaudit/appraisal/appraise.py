@@ -15,7 +15,7 @@ from gpuaudit.appraisal.case import DeviceCase, device_cases
 from gpuaudit.appraisal.claim import OWN_BASES, Claim, claim_of
 from gpuaudit.appraisal.count import Fold, Key, Tally, fold, tally
 from gpuaudit.appraisal.eliminate import Examination, examine
-from gpuaudit.appraisal.finding import Expectations, device_findings, device_standing
+from gpuaudit.appraisal.finding import device_findings, device_standing
 from gpuaudit.appraisal.policy import LoadedPolicy, Policy
 from gpuaudit.appraisal.reference import Yardstick
 from gpuaudit.appraisal.remaining import name_rivals
@@ -131,7 +131,6 @@ def _line(
     policy = question.policy.policy
     examinations = tuple(examine(case, claim, yardstick, policy) for case in cases)
     tallies = _tallies(examinations, bundle)
-    expectations = Expectations(claim)
     folds = {name: fold(line, (one,), complete=question.complete) for name, one in tallies.items()}
     by_basis = ByBasis(
         reported=folds["reported"].verdict,
@@ -154,7 +153,7 @@ def _line(
         no_data=_no_data(claim),
         findings=(
             as_many_devices_as_claimed_are_confirmed(line, tallies["overall"], overall),
-            *(finding for one in examinations for finding in device_findings(one, expectations)),
+            *(finding for one in examinations for finding in device_findings(one, claim)),
         ),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -22,14 +23,14 @@ from gpuaudit.evidence.measurement import (
     Measurement,
     MemoryTask,
     PeerTask,
+    Task,
     quantity,
 )
 from gpuaudit.evidence.reading import Known, Reading, Reason, Source, Unknown
 
 PEER: Final = "peer-both-ways"
-_FASTEST: Final = "-fastest"
 _LINKS: Final = "nvlinks"
-_ZEROS: Final = frozenset("0-")
+_ZEROS: Final = "0-"
 _NOT_MEASURED: Final = Unknown(reason=Reason.NOT_FOUND, source=Source.WORKLOAD, detail="not in the evidence")
 
 
@@ -38,12 +39,14 @@ class DeviceCase:
     """A device and its canonical rates, in flop or bytes per second.
 
     `rates` holds one reading per quantity: of a quantity measured several times the largest known one, and `runs` all known ones.
+    `fastest` holds the rate of the fastest sample of all runs of a matrix product.
     `peers` holds the known rates to each other device, the fastest first, and `peer_rates` the same as a reading.
     """
 
     device: DeviceEvidence
     rates: Mapping[str, Reading[float]]
     runs: Mapping[str, tuple[float, ...]]
+    fastest: Mapping[str, float]
     peers: tuple[tuple[float, ...], ...]
     peer_rates: Reading[PeerRates]
 
@@ -64,13 +67,13 @@ class DeviceCase:
 
         The numerator is that of the fastest sample: a run that was disturbed is slower, and none is faster than the card.
         """
-        first = self.reading(reads[0])
+        first = _observer(reads[0])(self)
         if len(reads) == 1 or isinstance(first, Unknown):
             return first
-        second = self.reading(reads[1])
+        second = _observer(reads[1])(self)
         if isinstance(second, Unknown):
             return second
-        numerator = max(self.runs.get(f"{reads[0]}{_FASTEST}", (first.value,)))
+        numerator = self.fastest.get(reads[0], first.value)
         # Of several runs the combination that speaks most for the card: leaving one out can then only speak less for it.
         denominator = min(self.runs.get(reads[1], (second.value,)))
         return Known(value=Ratio(numerator=numerator, denominator=denominator), source=first.source)
@@ -98,7 +101,7 @@ def is_quantity(reads: str) -> bool:
 
 def is_placeholder(uuid: str) -> bool:
     """Whether a UUID is all zeros, as in captures from which identities were removed: it identifies nothing."""
-    return frozenset(uuid.removeprefix("GPU-")) <= _ZEROS
+    return not uuid.removeprefix("GPU-").strip(_ZEROS)
 
 
 def device_cases(bundle: EvidenceBundle, canonical: Canonical) -> tuple[DeviceCase, ...]:
@@ -108,92 +111,94 @@ def device_cases(bundle: EvidenceBundle, canonical: Canonical) -> tuple[DeviceCa
     two alone. CUDA orders devices by speed and NVML by bus id, so an index says nothing. A device without a UUID of its
     own has no measurements.
     """
-    rates: dict[str, dict[str, Reading[float]]] = {}
-    together: dict[str, list[Measurement]] = {}
-    runs: dict[str, dict[str, tuple[float, ...]]] = {}
-    peers: dict[str, dict[str, tuple[float, ...]]] = {}
+    amounts = _canonical_amounts(canonical)
+    work: defaultdict[str, _Work] = defaultdict(_Work)
     for measurement in bundle.measurements:
         match measurement.subjects:
             case (uuid,) if measurement.company is Company.TOGETHER:
-                together.setdefault(uuid, []).append(measurement)
-                _keep_rate(rates.setdefault(uuid, {}), runs.setdefault(uuid, {}), measurement, canonical)
+                work[uuid].keep(measurement, amounts)
             case (one, other) if one != other and measurement.company is Company.ALONE:
-                _keep_peer(peers, one, other, measurement, canonical)
+                rate = _peer_rate(measurement, canonical)
+                if isinstance(rate, Known):
+                    work[one].peers[other] = work[other].peers[one] = (*work[one].peers.get(other, ()), rate.value)
             case _:
                 continue
     for device in bundle.nvml.devices:
         known_as = device.identity.uuid
-        if isinstance(known_as, Known) and known_as.value in rates:
-            own, taken = rates[known_as.value], together[known_as.value]
-            own[KNEE] = cache_knee(taken, own.get("copy", _NOT_MEASURED), canonical)
-            own[PER_CORE_CLOCK] = per_core_clock(device, taken, own, canonical)
-    return tuple(_case(device, rates, runs, peers) for device in bundle.nvml.devices)
+        if isinstance(known_as, Known) and (own := work[known_as.value]).together:
+            own.rates[KNEE] = cache_knee(own.together, own.rates.get("copy", _NOT_MEASURED), canonical)
+            own.rates[PER_CORE_CLOCK] = per_core_clock(device, own.together, own.rates, canonical)
+    return tuple(_case(device, work) for device in bundle.nvml.devices)
 
 
-def _case(
-    device: DeviceEvidence,
-    rates: Mapping[str, dict[str, Reading[float]]],
-    runs: Mapping[str, dict[str, tuple[float, ...]]],
-    peers: Mapping[str, dict[str, tuple[float, ...]]],
-) -> DeviceCase:
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """What one device did, as it is gathered from the measurements: `together` are those with all devices at work."""
+
+    together: list[Measurement] = field(default_factory=list)
+    rates: dict[str, Reading[float]] = field(default_factory=dict)
+    runs: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    fastest: dict[str, float] = field(default_factory=dict)
+    peers: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def keep(self, measurement: Measurement, amounts: Mapping[tuple[object, ...], float]) -> None:
+        """Take a measurement in; `amounts` are the flop or bytes of the tasks that count, by their `_sizes`."""
+        self.together.append(measurement)
+        task = measurement.task
+        if isinstance(task, CapacityTask):
+            reading = _filled(measurement, task)
+        elif (amount := amounts.get(_sizes(task))) is not None:
+            reading = _rate(measurement, expected=amount)
+        else:
+            return
+        name = quantity(measurement)
+        if isinstance(reading, Unknown):
+            self.rates.setdefault(name, reading)
+            return
+        runs = self.runs[name] = (*self.runs.get(name, ()), reading.value)
+        self.rates[name] = reading if len(runs) == 1 else Known(value=max(runs), source=reading.source)
+        if isinstance(task, GemmTask) and isinstance(measurement.samples, Known):
+            samples = measurement.samples.value
+            self.fastest[name] = max(self.fastest.get(name, 0.0), samples.amount_per_run / min(samples.seconds))
+
+
+def _case(device: DeviceEvidence, work: defaultdict[str, _Work]) -> DeviceCase:
     uuid = device.identity.uuid
-    if isinstance(uuid, Unknown) or is_placeholder(uuid.value):
-        return DeviceCase(device=device, rates={}, runs={}, peers=(), peer_rates=_NOT_MEASURED)
-    own = tuple(sorted(peers.get(uuid.value, {}).values(), reverse=True))
+    own = _Work() if isinstance(uuid, Unknown) or is_placeholder(uuid.value) else work[uuid.value]
+    peers = tuple(sorted(own.peers.values(), reverse=True))
     return DeviceCase(
-        device=device,
-        rates=rates.get(uuid.value, {}),
-        runs=runs.get(uuid.value, {}),
-        peers=own,
-        peer_rates=_peer_rates(own),
+        device=device, rates=own.rates, runs=own.runs, fastest=own.fastest, peers=peers, peer_rates=_peer_rates(peers)
     )
 
 
 def _peer_rates(peers: tuple[tuple[float, ...], ...]) -> Reading[PeerRates]:
-    every = [rate for rates in peers for rate in rates]
-    if not every:
-        return _NOT_MEASURED
-    return Known(value=PeerRates(rates=peers, slowest=min(every), fastest=max(every)), source=Source.WORKLOAD)
+    return Known(value=PeerRates.of(peers), source=Source.WORKLOAD) if peers else _NOT_MEASURED
 
 
-def _keep_rate(
-    rates: dict[str, Reading[float]], runs: dict[str, tuple[float, ...]], measurement: Measurement, canonical: Canonical
-) -> None:
-    match measurement.task:
-        case GemmTask() as task if _is_canonical(task, canonical):
-            reading = _rate(measurement, expected=2.0 * task.m * task.n * task.k)
-        case MemoryTask(kind="copy") as copy if copy.working_set_bytes == canonical.copy_working_set_bytes:
-            reading = _rate(measurement, expected=float(copy.working_set_bytes))
-        case CapacityTask() as fill:
-            reading = _filled(measurement, fill)
-        case HostLinkTask(kind="host-to-device") as link if link.buffer_bytes == canonical.host_link_buffer_bytes:
-            reading = _rate(measurement, expected=float(link.buffer_bytes))
+def _canonical_amounts(canonical: Canonical) -> dict[tuple[object, ...], float]:
+    """Return the flop or bytes of each task that counts, by its `_sizes`: products also halved, as they are for slow cards."""
+    amounts: dict[tuple[object, ...], float] = {
+        ("copy", canonical.copy_working_set_bytes): float(canonical.copy_working_set_bytes),
+        ("host-to-device", canonical.host_link_buffer_bytes): float(canonical.host_link_buffer_bytes),
+    }
+    for shape in canonical.gemm:
+        for halved in range(canonical.most_halvings + 1):
+            m, n, k = shape.m >> halved, shape.n >> halved, shape.k >> halved
+            amounts[shape.dtype, m, n, k] = 2.0 * m * n * k
+    return amounts
+
+
+def _sizes(task: Task) -> tuple[object, ...]:
+    """Return what of a task decides whether it counts; the layout of a product does not."""
+    match task:
+        case GemmTask():
+            return task.dtype, task.m, task.n, task.k
+        case MemoryTask():
+            return task.kind, task.working_set_bytes
+        case HostLinkTask():
+            return task.kind, task.buffer_bytes
         case _:
-            return
-    name = quantity(measurement)
-    if isinstance(reading, Unknown):
-        rates.setdefault(name, reading)
-        return
-    runs[name] = (*runs.get(name, ()), reading.value)
-    rates[name] = Known(value=max(runs[name]), source=reading.source)
-    if isinstance(measurement.task, GemmTask) and isinstance(measurement.samples, Known):
-        samples = measurement.samples.value
-        fastest = samples.amount_per_run / min(samples.seconds)
-        runs[f"{name}{_FASTEST}"] = (*runs.get(f"{name}{_FASTEST}", ()), fastest)
-
-
-def _is_canonical(task: GemmTask, canonical: Canonical) -> bool:
-    """Whether the product is the one that counts for its dtype, or that one halved for a slow card."""
-    sizes = (task.m, task.n, task.k)
-    return any(
-        shape.dtype is task.dtype
-        and any(sizes == (shape.m >> halved, shape.n >> halved, shape.k >> halved) for halved in _times(canonical))
-        for shape in canonical.gemm
-    )
-
-
-def _times(canonical: Canonical) -> range:
-    return range(canonical.most_halvings + 1)
+            return ()
 
 
 def _filled(measurement: Measurement, task: CapacityTask) -> Reading[float]:
@@ -209,17 +214,12 @@ def _filled(measurement: Measurement, task: CapacityTask) -> Reading[float]:
     return Known(value=amount, source=samples.source)
 
 
-def _keep_peer(
-    peers: dict[str, dict[str, tuple[float, ...]]], one: str, other: str, measurement: Measurement, canonical: Canonical
-) -> None:
+def _peer_rate(measurement: Measurement, canonical: Canonical) -> Reading[float]:
+    """Return the rate between two devices, if this is the task by which they are compared."""
     task = measurement.task
     if not isinstance(task, PeerTask) or task.kind != PEER or task.buffer_bytes != canonical.peer_buffer_bytes:
-        return
-    rate = _rate(measurement, expected=2.0 * task.buffer_bytes)
-    if isinstance(rate, Known):
-        rates = (*peers.get(one, {}).get(other, ()), rate.value)
-        peers.setdefault(one, {})[other] = rates
-        peers.setdefault(other, {})[one] = rates
+        return _NOT_MEASURED
+    return _rate(measurement, expected=2.0 * task.buffer_bytes)
 
 
 def _rate(measurement: Measurement, *, expected: float) -> Reading[float]:

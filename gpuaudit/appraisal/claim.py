@@ -11,7 +11,7 @@ from gpuaudit.appraisal.case import PEER, is_quantity
 from gpuaudit.appraisal.count import least
 from gpuaudit.appraisal.reference import NOBODY, Products, Yardstick
 from gpuaudit.appraisal.result import Basis, Effect
-from gpuaudit.appraisal.rivals import lesser_than
+from gpuaudit.appraisal.rivals import lesser_than, nearest_first
 from gpuaudit.catalogue.model import Product
 from gpuaudit.tender.expectation import products_of
 from gpuaudit.tender.model import HardwareLine, Unsaid
@@ -45,13 +45,16 @@ class DemandGroup:
 class Claim:
     """The products that would satisfy a line, their lesser rivals, what each requires, and how many peers a card must reach.
 
-    `others` are all products that would not; `words` keeps what has been said of the claim, whatever the machine. `required_rules` are the places of all rules on which a verdict may rest.
+    `others` are all products that would not, `lesser` those of them that are worse in some respect, and `nearest` the same, the
+    nearest first. `required_rules` are the places of all rules on which a verdict may rest. `words` keeps what has been said of the
+    claim, whatever the machine.
     """
 
     products: tuple[Product, ...]
     claimed: Products
     others: Products
     lesser: Products
+    nearest: tuple[Product, ...]
     peers_needed: int
     groups: tuple[DemandGroup, ...]
     required_readings: tuple[str, ...]
@@ -91,11 +94,14 @@ def make_claim(products: tuple[Product, ...], peers_needed: int, yardstick: Yard
         for required, members in alike.items()
     )
     claimed = frozenset(product.id for product in products)
+    everyone = {product.id: product for product in yardstick.catalogue.products}
+    lesser = lesser_than(claimed, yardstick.strengths, yardstick.thresholds.lesser.fraction)
     return Claim(
         products=products,
         claimed=claimed,
         others=yardstick.everyone - claimed,
-        lesser=lesser_than(claimed, yardstick.strengths, yardstick.thresholds.lesser.fraction),
+        lesser=lesser,
+        nearest=tuple(everyone[rival] for rival in nearest_first(lesser, claimed, yardstick.strengths)),
         peers_needed=peers_needed,
         groups=groups,
         required_readings=tuple(

@@ -68,16 +68,17 @@ def tally(name: str, judged: Iterable[Judged], bundle: EvidenceBundle, *, key: K
         key: What tells one card from another: for readings that are joined by UUID alone, that alone.
     """
     devices = tuple(judged)
+    every = [device for device, _ in devices]
     good = [device for device, verdict in devices if verdict is Verdict.CONFIRMED]
     possible = [device for device, verdict in devices if verdict is not Verdict.REFUTED]
-    seen = count_cards([device for device, _ in devices], key)
+    seen = count_cards(every, key)
     confirmed, left = count_cards(good, key), count_cards(possible, key)
     return Tally(
         name=name,
         good=confirmed,
         open=left - confirmed,
         bad=max(0, seen - left),
-        all_seen=all_devices_seen(bundle, count_cards([device for device, _ in devices], Key.BOTH)),
+        all_seen=all_devices_seen(bundle, seen if key is Key.BOTH else count_cards(every)),
     )
 
 
@@ -106,22 +107,6 @@ def _finds_a_bus(uuid: str, ways: Mapping[str, Sequence[str]], taken: dict[str, 
             taken[bus] = uuid
             return True
     return False
-
-
-def distinct(judged: Iterable[Judged]) -> tuple[tuple[Judged, ...], ...]:
-    """Group devices that are one card: the same UUID or the same bus id.
-
-    An all-zero UUID is a scrubbed one and identifies nothing.
-    """
-    groups: list[tuple[set[str], list[Judged]]] = []
-    for device, verdict in judged:
-        keys = _keys(device)
-        joined = [group for group in groups if group[0] & keys]
-        apart = [group for group in groups if not group[0] & keys]
-        merged_keys = keys.union(*(group[0] for group in joined))
-        members = [member for group in joined for member in group[1]] + [(device, verdict)]
-        groups = [*apart, (merged_keys, members)]
-    return tuple(tuple(members) for _, members in groups)
 
 
 def all_devices_seen(bundle: EvidenceBundle, count: int) -> bool:
@@ -256,14 +241,9 @@ def _open(line: HardwareLine, tallies: Sequence[Tally]) -> str:
     return f"{good} of {said(line.per_server)} {named} confirmed, {unsure} of {seen} devices undetermined"
 
 
-def _keys(device: DeviceEvidence) -> set[str]:
-    return {key for key in (_uuid_of(device, -1), _bus_of(device, -1)) if not key.startswith(_NOTHING)}
-
-
 def _uuid_of(device: DeviceEvidence, place: int) -> str:
     uuid = device.identity.uuid
-    known = isinstance(uuid, Known) and not is_placeholder(uuid.value)
-    return f"uuid {uuid.value}" if known and isinstance(uuid, Known) else f"{_NOTHING} uuid {place}"
+    return f"uuid {uuid.value}" if isinstance(uuid, Known) and not is_placeholder(uuid.value) else f"{_NOTHING} uuid {place}"
 
 
 def _bus_of(device: DeviceEvidence, place: int) -> str:

@@ -53,10 +53,10 @@ class Support:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
-    """What several rules say together: whom their readings do not fit, whom they exclude, and who is both."""
+    """What several rules say together: whom they exclude, and of the claimed products whom they do not fit, and who is both."""
 
-    misfits: Products
     excluded: Products
+    misfits: Products
     out: Products
 
 
@@ -77,7 +77,7 @@ def examine(case: DeviceCase, claim: Claim, yardstick: Yardstick, policy: Policy
     peers_needed = max(1, claim.peers_needed)
     looks = tuple(_look(case, reference, yardstick, peers_needed) for reference in yardstick.references)
     known = frozenset(name for name in claim.required_readings if isinstance(case.reading(name), Known))
-    said = {rules: _said(rules, looks) for rules in claim.rule_sets}
+    said = {rules: _said([looks[place].division for place in rules], claim.claimed) for rules in claim.rule_sets}
     supports = [
         (group, {basis: _support(group, demand, said[demand.rules], known) for basis, demand in group.demands.items()})
         for group in claim.groups
@@ -106,7 +106,7 @@ def _is_catalogued(looks: Sequence[Look]) -> bool:
     A board that the catalogue has never seen may be a genuine one of the claimed family: its other readings are then no proof of
     anything else.
     """
-    return all(look.division.fits for look in looks if look.known and look.reference.listed is Attribute.PCI_DEVICE_IDS)
+    return all(look.division.fits for look in looks if look.reference.listed is Attribute.PCI_DEVICE_IDS and look.known)
 
 
 def _as_it_is(verdict: Verdict) -> Verdict:
@@ -129,13 +129,13 @@ def _look(case: DeviceCase, reference: RuleReference, yardstick: Yardstick, peer
     return Look(reference=reference, reading=reading, division=division, peers_needed=peers_needed)
 
 
-def _said(rules: tuple[int, ...], looks: Sequence[Look]) -> _Said:
+def _said(divisions: Sequence[Division], claimed: Products) -> _Said:
     """Put together what some rules say; several products often require the same ones."""
-    divisions = [looks[place].division for place in rules]
+    misfits = [claimed & division.misfits for division in divisions]
     return _Said(
-        misfits=NOBODY.union(*(division.misfits for division in divisions)),
-        excluded=NOBODY.union(*(division.excluded for division in divisions)),
-        out=NOBODY.union(*(division.excluded & division.misfits for division in divisions)),
+        excluded=NOBODY.union(*[division.excluded for division in divisions]),
+        misfits=NOBODY.union(*misfits),
+        out=NOBODY.union(*[own & division.excluded for own, division in zip(misfits, divisions, strict=True)]),
     )
 
 
@@ -173,6 +173,7 @@ def _carries(bases: Mapping[Basis, Support], claim: Claim, policy: Policy) -> bo
     if not policy.confirms or not all(basis in bases for basis in policy.confirms):
         return False
     carrying = [bases[basis] for basis in policy.confirms]
-    excluded = NOBODY.union(*(support.excluded for support in carrying))
+    if not frozenset.intersection(*(support.holding for support in carrying)):
+        return False
     others = claim.others if Basis.REPORTED in policy.confirms else claim.lesser
-    return bool(frozenset.intersection(*(support.holding for support in carrying))) and others <= excluded
+    return others <= NOBODY.union(*(support.excluded for support in carrying))

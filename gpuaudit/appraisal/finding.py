@@ -22,80 +22,67 @@ _TOLD: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What certain products give for one rule: in words, and which of them have a reference value at all."""
+    """What certain claimed products give for one rule: in words, and which of them have a reference value at all.
+
+    Whether a rule applies, or is required, is a function of the claim and the catalogue: what the evidence lacks never makes a rule
+    not applicable.
+    """
 
     text: str
     having: Products
+    applicable: bool
+    required: bool
 
 
-class Expectations:
-    """Expectations of one claim, worked out once for all devices and machines that are compared with the same products."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self._known: dict[tuple[str, Products], Expectation] = claim.words.setdefault("expectations", {})
-        self._ordered: dict[Products, tuple[str, ...]] = {}
-
-    def of(self, look: Look, products: tuple[Product, ...], ids: Products) -> Expectation:
-        """Return what `products`, whose ids are `ids`, give for one rule."""
-        key = (look.reference.rule.slug, ids)
-        known = self._known.get(key)
-        if known is None:
-            having = frozenset(product.id for product in products if product.id in look.reference.having)
-            known = self._known[key] = Expectation(text=expected(look, products), having=having)
-        return known
-
-    def listed(self, products: Products) -> tuple[str, ...]:
-        """Return a set of products in order; few sets make up all findings."""
-        ordered = self._ordered.get(products)
-        if ordered is None:
-            ordered = self._ordered[products] = tuple(sorted(products))
-        return ordered
+def device_findings(examination: Examination, claim: Claim) -> tuple[Finding, ...]:
+    """Return one finding per rule, whatever it found."""
+    subject = examination.case.subject
+    return tuple(
+        Finding(
+            rule=look.reference.rule.slug,
+            outcome=_outcome(look, wanted),
+            effect=look.reference.rule.effect,
+            basis=look.reference.rule.basis,
+            required=wanted.required,
+            subject=subject,
+            observed=observed(look),
+            expected=wanted.text,
+            excluded=look.division.named,
+        )
+        for look, wanted in zip(examination.looks, _expectations(examination, claim), strict=True)
+    )
 
 
-def device_findings(examination: Examination, expectations: Expectations) -> tuple[Finding, ...]:
-    """Return one finding per rule, whatever it found; `expectations` may serve all devices of a line."""
-    claim = expectations.claim
+def _expectations(examination: Examination, claim: Claim) -> tuple[Expectation, ...]:
+    """Return what the products that are still possible give for each rule, worked out once for all devices of which they are."""
     focus = _focus(examination, claim)
     ids = frozenset(product.id for product in focus)
-    return tuple(
-        _finding(examination, look, expectations, expectations.of(look, focus, ids), required=place in claim.required_rules)
-        for place, look in enumerate(examination.looks)
-    )
+    known: dict[Products, tuple[Expectation, ...]] = claim.words.setdefault("expectations", {})
+    if ids not in known:
+        known[ids] = tuple(
+            Expectation(
+                text=expected(look, focus),
+                having=ids & look.reference.having,
+                applicable=not claim.claimed.isdisjoint(look.reference.having),
+                required=place in claim.required_rules,
+            )
+            for place, look in enumerate(examination.looks)
+        )
+    return known[ids]
 
 
-def _finding(
-    examination: Examination, look: Look, expectations: Expectations, wanted: Expectation, *, required: bool
-) -> Finding:
-    rule = look.reference.rule
-    return Finding(
-        rule=rule.slug,
-        outcome=_outcome(look, expectations.claim, wanted.having),
-        effect=rule.effect,
-        basis=rule.basis,
-        required=required,
-        subject=examination.case.subject,
-        observed=observed(look),
-        expected=wanted.text,
-        excluded=expectations.listed(look.division.excluded),
-    )
-
-
-def _outcome(look: Look, claim: Claim, having: Products) -> Outcome:
-    """Say what the rule found, of the claimed products that are still possible and have a reference value.
-
-    Whether a rule applies is a function of the claim and the catalogue: what the evidence lacks never makes a rule not applicable.
-    """
-    if not claim.claimed & look.reference.having:
+def _outcome(look: Look, wanted: Expectation) -> Outcome:
+    """Say what the rule found, of the claimed products that are still possible and have a reference value."""
+    if not wanted.applicable:
         return Outcome.NOT_APPLICABLE
     if not look.known:
         return Outcome.UNDETERMINED
-    if look.division.fits & having:
+    if not wanted.having.isdisjoint(look.division.fits):
         return Outcome.SATISFIED
     against = look.division.excluded
     if look.reference.rule.effect is Effect.SHORTFALL:
         against = against | look.division.blocked
-    return Outcome.CONTRADICTED if having and having <= against else Outcome.UNDETERMINED
+    return Outcome.CONTRADICTED if wanted.having and wanted.having <= against else Outcome.UNDETERMINED
 
 
 def device_standing(examination: Examination, claim: Claim) -> DeviceStanding:

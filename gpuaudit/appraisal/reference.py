@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -21,6 +21,7 @@ from gpuaudit.catalogue.compare import CatalogueIndex, comparison_key, index_cat
 from gpuaudit.catalogue.model import Attribute, Catalogue, NoData, ProductId
 
 Products: TypeAlias = frozenset[ProductId]
+Place: TypeAlias = Callable[[Any], object]
 NOBODY: Final[Products] = frozenset()
 
 
@@ -30,45 +31,54 @@ class Division:
 
     `fits` gives such a value, `excluded` cannot, `blocked` neither way: the value is listed for nobody, or falls short. Of several
     values, as of the rates to several peers, some can fit a product and others exclude it. Who is in none of the three has no
-    reference value: nothing is said of it. `misfits` have one, and do not give such a value.
+    reference value: nothing is said of it. `misfits` have one, and do not give such a value; `named` are the excluded in order.
     """
 
     fits: Products
     excluded: Products
-    blocked: Products
     misfits: Products
+    named: tuple[ProductId, ...]
+
+    @property
+    def blocked(self) -> Products:
+        """Who does not give such a value and is not excluded by it."""
+        return self.misfits - self.excluded
 
 
-UNDIVIDED: Final = Division(fits=NOBODY, excluded=NOBODY, blocked=NOBODY, misfits=NOBODY)
+UNDIVIDED: Final = Division(fits=NOBODY, excluded=NOBODY, misfits=NOBODY, named=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReference:
     """One rule with what it expects of every product that has a reference value for it.
 
-    `having` are all products with a reference value, `alike` groups those of which the same is expected. Between two neighbouring
-    `edges` of bands every value divides the catalogue in the same way, so each such division is worked out once and kept in `known`.
+    `having` are all products with a reference value, `names` the same in order, `alike` groups those of which the same is expected,
+    and `bands` are the groups of which a band is: low, high, products. Values of one `place` divide the catalogue in the same way,
+    so each such division is worked out once and kept in `known`.
     """
 
     rule: Rule
     expected: Mapping[ProductId, Expected]
     having: Products
+    names: tuple[ProductId, ...]
     listed: Attribute | NoData
     alike: tuple[tuple[Expected, Products], ...]
-    edges: tuple[float, ...]
+    bands: tuple[tuple[float, float, Products], ...]
+    place: Place
     known: dict[object, Division]
 
     def divide(self, value: Any, index: CatalogueIndex, *, peers_needed: int) -> Division:
         """Divide the catalogue by a value that was read; `peers_needed` is what the claim needs of a `peer-rate`."""
         if isinstance(self.listed, Attribute):
             return self._by_listing(self.listed, str(value), index)
-        if self.edges:
-            place = (bisect_left(self.edges, value), bisect_right(self.edges, value))
-            division = self.known.get(place)
-            if division is None:
-                division = self.known[place] = self._one_by_one(value, peers_needed)
-            return division
-        return self._one_by_one(value, peers_needed)
+        if isinstance(value, PeerRates):
+            return self._one_by_one(value, peers_needed)
+        place = self.place(value)
+        division = self.known.get(place)
+        if division is None:
+            division = self._by_bands(value) if self.bands else self._one_by_one(value, peers_needed)
+            self.known[place] = division
+        return division
 
     def divide_runs(self, values: Sequence[float], index: CatalogueIndex) -> Division:
         """Divide the catalogue by several runs of one quantity: one run is enough to fit, and one to exclude."""
@@ -78,13 +88,19 @@ class RuleReference:
             excluded=NOBODY.union(*(division.excluded for division in divisions)),
         )
 
+    def _by_bands(self, value: float) -> Division:
+        fits = NOBODY.union(*[products for low, high, products in self.bands if low <= value <= high])
+        return self._division(fits=fits, excluded=NOBODY if self.rule.effect is Effect.SHORTFALL else self.having - fits)
+
     def _one_by_one(self, value: Any, peers_needed: int) -> Division:
         fits: list[Products] = []
         excluded: list[Products] = []
         for expected, products in self.alike:
-            fitting, excluding = _compare(expected, value, self.rule.effect, peers_needed)
-            fits += [products] if fitting else []
-            excluded += [products] if excluding else []
+            fitting, excluding = _compare(expected, value, peers_needed)
+            if fitting:
+                fits.append(products)
+            if excluding:
+                excluded.append(products)
         return self._division(fits=NOBODY.union(*fits), excluded=NOBODY.union(*excluded))
 
     def _by_listing(self, attribute: Attribute, value: str, index: CatalogueIndex) -> Division:
@@ -97,8 +113,8 @@ class RuleReference:
         return division
 
     def _division(self, *, fits: Products, excluded: Products) -> Division:
-        misfits = self.having - fits
-        return Division(fits=fits, excluded=excluded, blocked=misfits - excluded, misfits=misfits)
+        named = [name for name in self.names if name in excluded] if excluded else []
+        return Division(fits=fits, excluded=excluded, misfits=self.having - fits, named=tuple(named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +153,32 @@ def _reference(rule: Rule, catalogue: Catalogue, thresholds: Thresholds) -> Rule
     for product, value in known.items():
         alike[value].add(product)
     attributes = {value.attribute for value in known.values() if isinstance(value, Listed)}
-    edges = {edge for value in known.values() if isinstance(value, Band) for edge in (value.low, value.high)}
+    groups = tuple((value, frozenset(products)) for value, products in alike.items())
+    having = _having(known, catalogue)
     return RuleReference(
         rule=rule,
         expected=known,
-        having=_having(known, catalogue),
+        having=having,
+        names=tuple(sorted(having)),
         listed=attributes.pop() if attributes else NoData(),
-        alike=tuple((value, frozenset(products)) for value, products in alike.items()),
-        edges=tuple(sorted(edges)),
+        alike=groups,
+        bands=tuple((value.low, value.high, products) for value, products in groups if isinstance(value, Band)),
+        place=_placing(alike),
         known={},
     )
+
+
+def _placing(expected: Iterable[Expected]) -> Place:
+    """Return what gives the place of a value: between which edges of bands or ratios a number lies; a word is its own place."""
+    bands = [value for value in expected if isinstance(value, Band)]
+    if bands:
+        edges = sorted({edge for band in bands for edge in (band.low, band.high)})
+        return lambda value: (bisect_left(edges, value), bisect_right(edges, value))
+    ratios = [value for value in expected if isinstance(value, RatioFloor)]
+    if ratios:
+        lows, leasts = sorted({one.low for one in ratios}), sorted({one.denominator_least for one in ratios})
+        return lambda value: (bisect_right(lows, value.value), bisect_right(leasts, value.denominator))
+    return lambda value: value
 
 
 def _having(known: Mapping[ProductId, Expected], catalogue: Catalogue) -> Products:
@@ -159,12 +191,9 @@ def _having(known: Mapping[ProductId, Expected], catalogue: Catalogue) -> Produc
     )
 
 
-def _compare(expected: Expected, value: Any, effect: Effect, peers_needed: int) -> tuple[bool, bool]:
+def _compare(expected: Expected, value: Any, peers_needed: int) -> tuple[bool, bool]:
     """Say whether a value is one that is expected, and whether it excludes whoever expects that."""
     match expected:
-        case Band(low=low, high=high):
-            fits = low <= value <= high
-            return fits, not fits and effect is not Effect.SHORTFALL
         case OneOf(allowed=allowed, refused=refused):
             return value in allowed, value in refused
         case RatioFloor(low=low, denominator_least=least):
@@ -172,7 +201,7 @@ def _compare(expected: Expected, value: Any, effect: Effect, peers_needed: int) 
             return fits, not fits and value.denominator >= least
         case PeerBand():
             return _compare_peers(expected, value, peers_needed)
-        case Listed() | NoData():
+        case Band() | Listed() | NoData():
             return False, False
 
 
@@ -182,12 +211,13 @@ def _compare_peers(expected: PeerBand, peers: PeerRates, needed: int) -> tuple[b
     Both can be: enough peers lie inside, one above. What fits carries a claim, what is exceeded sheds a rival. Counting peers inside
     the band, rather than looking for one outside, keeps the law: a peer that is left out can only make fewer of them.
     """
-    floor = expected.floor_for(needed)
-    if peers.fastest < floor:
+    rates, floor, ceiling = peers.rates, expected.floor_for(needed), expected.ceiling
+    if rates[-1] < floor:
         return False, False
-    if floor <= peers.slowest and peers.fastest <= expected.ceiling:
-        return len(peers.rates) >= needed, False
-    inside = sum(any(floor <= rate <= expected.ceiling for rate in rates) for rates in peers.rates)
-    bridged = sum(any(expected.ceiling < rate <= expected.bridge_ceiling for rate in rates) for rates in peers.rates)
-    top = expected.bridge_ceiling if expected.bridges else expected.ceiling
-    return inside + min(bridged, expected.bridges) >= needed, bridged > expected.bridges or peers.fastest > top
+    if floor <= rates[0] and rates[-1] <= ceiling:
+        return peers.count() >= needed, False
+    above = bisect_right(rates, ceiling)
+    inside = peers.count(bisect_left(rates, floor), above)
+    bridged = peers.count(above, bisect_right(rates, expected.bridge_ceiling))
+    top = expected.bridge_ceiling if expected.bridges else ceiling
+    return inside + min(bridged, expected.bridges) >= needed, bridged > expected.bridges or rates[-1] > top

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gpuaudit.appraisal.claim import Claim
 from gpuaudit.appraisal.eliminate import Examination
 from gpuaudit.appraisal.reference import NOBODY, Products, RuleReference, Yardstick
 from gpuaudit.appraisal.result import Basis, Effect, Rival
-from gpuaudit.appraisal.rivals import nearest_first
 from gpuaudit.appraisal.rule import Band, PeerBand
-from gpuaudit.catalogue.model import Product
+from gpuaudit.catalogue.model import Product, ProductId
 
 
 def name_rivals(examinations: Iterable[Examination], claim: Claim, yardstick: Yardstick) -> tuple[Rival, ...]:
@@ -23,17 +22,15 @@ def name_rivals(examinations: Iterable[Examination], claim: Claim, yardstick: Ya
         return ()
     measured = frozenset.intersection(*(one.excluded_by_measurement for one in counted))
     remaining: Products = NOBODY.union(*(one.candidates for one in counted))
-    products = {product.id: product for product in yardstick.catalogue.products}
-    ordered = nearest_first(claim.lesser - measured, claim.claimed, yardstick.strengths)
-    return tuple(_rival(products[rival], claim, yardstick, reported=rival not in remaining) for rival in ordered)
+    observations = _observations(claim, yardstick)
+    return tuple(
+        _rival(rival, observations[rival.id], reported=rival.id not in remaining)
+        for rival in claim.nearest
+        if rival.id not in measured
+    )
 
 
-def _rival(rival: Product, claim: Claim, yardstick: Yardstick, *, reported: bool) -> Rival:
-    observations: dict[str, str] = claim.words.setdefault("observations", {})
-    observation = observations.get(rival.id)
-    if observation is None:
-        telling = (reference.rule.reads[0] for reference in yardstick.references if _separates(reference, rival, claim))
-        observation = observations[rival.id] = next(telling, "")
+def _rival(rival: Product, observation: str, *, reported: bool) -> Rival:
     return Rival(
         product=rival.id,
         title=rival.title,
@@ -43,14 +40,31 @@ def _rival(rival: Product, claim: Claim, yardstick: Yardstick, *, reported: bool
     )
 
 
-def _separates(reference: RuleReference, rival: Product, claim: Claim) -> bool:
-    """Whether a measurement of a claimed card at its best lies above all that the rival can do."""
+def _observations(claim: Claim, yardstick: Yardstick) -> Mapping[ProductId, str]:
+    """Return for each lesser rival the first measurement of a claimed card at its best that lies above all that the rival can do.
+
+    Empty where there is none. Worked out once for a claim, whatever the machine.
+    """
+    known: dict[ProductId, str] | None = claim.words.get("observations")
+    if known is None:
+        bars = [(reference, bar) for reference in yardstick.references if (bar := _bar(reference, claim)) is not None]
+        known = claim.words["observations"] = {rival.id: _telling(rival, bars) for rival in claim.nearest}
+    return known
+
+
+def _telling(rival: Product, bars: Iterable[tuple[RuleReference, float]]) -> str:
+    for reference, bar in bars:
+        top = _top(reference, rival)
+        if top is not None and top < bar:
+            return reference.rule.reads[0]
+    return ""
+
+
+def _bar(reference: RuleReference, claim: Claim) -> float | None:
+    """Return the least that a claimed card gives at its best, if the rule is on one measurement that can exclude."""
     if reference.rule.effect is not Effect.THROUGHPUT or len(reference.rule.reads) > 1:
-        return False
-    top = _top(reference, rival)
-    claimed = [_top(reference, product) for product in claim.products]
-    known = [value for value in claimed if value is not None]
-    return top is not None and bool(known) and min(known) > top
+        return None
+    return min((top for product in claim.products if (top := _top(reference, product)) is not None), default=None)
 
 
 def _top(reference: RuleReference, product: Product) -> float | None:

@@ -170,4 +170,4 @@ def _foreign(one: RuleReference, victim: str, yardstick: Yardstick) -> Any:
 
 
 def _peers(rate: float) -> PeerRates:
-    return PeerRates(rates=((rate,),) * 8, slowest=rate, fastest=rate)
+    return PeerRates.of([[rate]] * 8)

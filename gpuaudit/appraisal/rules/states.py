@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from operator import add, mul, sub
 from typing import Final
 
 from gpuaudit.appraisal.rules.machine_rule import Context, Observation, machine_rule, weigh
@@ -70,10 +70,12 @@ def power_and_energy_move_while_cards_work(bundle: EvidenceBundle, context: Cont
 def energy_is_the_sum_of_power(bundle: EvidenceBundle, context: Context) -> Observation:
     """The energy counter grows by about what the power adds up to.
 
-    Looks at: the growth of the counter and the power times the time between moments, summed over all runs of each card.
+    Looks at: two readings that NVML gave several times a second during each run: how much the card's energy counter grew, against its
+    power times the time between two readings, both summed over all runs of a card. Odd is one more than twice the other.
     Catches: power of an idle card shown for a working one, a counter that stands still, series invented apart.
-    Does not catch: series invented to fit each other.
-    Numbers from: the factor in thresholds.toml: on newer cards power is an average over a second, so the two agree only roughly.
+    Does not catch: series invented to fit each other, nor which product it is: a lesser card's honest counters fit each other too.
+    Numbers from: the factor of two in thresholds.toml: on cards newer than the A100 the power that NVML gives is an average over a
+    second (nvml.h), so over short runs the two differ on honest cards as well, by less than that.
     Checked on: simulated cards; nvml.h on both counters.
     """
     factor = context.plausible.energy_factor
@@ -150,10 +152,9 @@ def _energies(run: Measurement) -> tuple[float, float, int]:
     if not (isinstance(power, Known) and isinstance(energy, Known)) or len(energy.value) < _PAIR:
         return 0.0, 0.0, 0
     moments = telemetry.offsets_seconds
-    added = sum(
-        (late - early) * (low + high) / 2
-        for (early, late), (low, high) in zip(itertools.pairwise(moments), itertools.pairwise(power.value), strict=False)
-    )
+    gaps = map(sub, moments[1:], moments)
+    levels = map(add, power.value[1:], power.value)
+    added = sum(map(mul, gaps, levels)) / 2
     return (energy.value[-1] - energy.value[0]) / 1000, added / 1000, len(energy.value) - 1
 
 
