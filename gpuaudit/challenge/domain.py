@@ -7,6 +7,9 @@ purpose has a key of its own: two streams of one device never share a byte, nor 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +23,13 @@ CIPHER_BLOCK_BYTES: Final = 16
 _COMMIT: Final = b"gpuaudit/commit/1"
 _LENGTH_BYTES: Final = 8
 _SLOT_BYTES: Final = 4
+# What is encrypted at once. Nothing but zeros is, and from one place, so that only what comes out is written to memory.
+_PART_BYTES: Final = 4 * 1024**2
+_ZEROS: Final = memoryview(bytes(_PART_BYTES))
+# cryptography asks for room for one block more, less a byte, and leaves it as it is.
+_SPARE_BYTES: Final = CIPHER_BLOCK_BYTES - 1
+# More of them wait for the memory.
+_MOST_THREADS: Final = 4
 
 
 class Domain(StrEnum):
@@ -84,6 +94,19 @@ def stream(key: bytes, domain: Domain, length: int, *, offset: int = 0) -> NDArr
     """
     if offset % CIPHER_BLOCK_BYTES:
         raise ValueError(f"stream: offset {offset}: expected a multiple of {CIPHER_BLOCK_BYTES}")
-    counter = (offset // CIPHER_BLOCK_BYTES).to_bytes(CIPHER_BLOCK_BYTES, "big")
-    encryptor = Cipher(algorithms.AES(digest(domain.value, key)), modes.CTR(counter)).encryptor()
-    return np.frombuffer(encryptor.update(bytes(length)), dtype=np.uint8)
+    stream_key = digest(domain.value, key)
+    room = np.empty(length + _SPARE_BYTES, dtype=np.uint8)
+
+    def encrypt(begin: int) -> None:
+        counter = ((offset + begin) // CIPHER_BLOCK_BYTES).to_bytes(CIPHER_BLOCK_BYTES, "big")
+        encryptor = Cipher(algorithms.AES(stream_key), modes.CTR(counter)).encryptor()
+        size = min(_PART_BYTES, length - begin)
+        encryptor.update_into(_ZEROS[:size], room.data[begin : begin + size + _SPARE_BYTES])
+
+    begins = range(0, length, _PART_BYTES)
+    if len(begins) > 1:
+        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+            deque(threads.map(encrypt, begins), maxlen=0)
+    else:
+        encrypt(0)
+    return room[:length]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +28,8 @@ from gpuaudit.challenge.walk import (
 _SLICE_ROWS = 1024
 # So many walkers' states stay in a core's cache.
 _WALKERS_AT_ONCE = 64
+# Of several threads, each walks more at once: turns of the interpreter cost more than the cache gives.
+_WALKERS_PER_THREAD = 256
 
 
 class ChallengeDevice(Protocol):
@@ -131,14 +134,24 @@ class NumpyDevice(ChallengeDevice):
         return read_blocks(self._memory, addresses, self._sizes)
 
 
-def walk_memory(read: ReadBlocks, seed: bytes, sizes: Sizes) -> bytes:
-    """Walk one epoch on the host, so many walkers at a time that their states stay in its cache; return all results."""
+def walk_memory(read: ReadBlocks, seed: bytes, sizes: Sizes, *, threads: int = 1) -> bytes:
+    """Walk one epoch on the host and return all results.
+
+    Args:
+        read: Gives the blocks at byte addresses; called from all threads.
+        seed: Of the epoch.
+        sizes: Of the challenge.
+        threads: How many walk at the same time.
+    """
     coefficients = coefficients_of(seed, sizes)
-    results = []
-    for first in range(0, sizes.walkers, _WALKERS_AT_ONCE):
-        count = min(_WALKERS_AT_ONCE, sizes.walkers - first)
-        results.append(result_bytes(walk(first_states(seed, sizes, first, count), coefficients, sizes, read)))
-    return b"".join(results)
+    at_once = _WALKERS_AT_ONCE if threads == 1 else _WALKERS_PER_THREAD
+
+    def results_from(first: int) -> bytes:
+        count = min(at_once, sizes.walkers - first)
+        return result_bytes(walk(first_states(seed, sizes, first, count), coefficients, sizes, read))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return b"".join(pool.map(results_from, range(0, sizes.walkers, at_once)))
 
 
 def read_blocks(memory: NDArray[np.int8], addresses: NDArray[np.uint64], sizes: Sizes) -> Lanes:

@@ -77,19 +77,20 @@ def walk(states: Lanes, coefficients: Coefficients, sizes: Sizes, read: ReadBloc
     scratch = np.empty_like(states)
     offsets = np.uint64(sizes.offsets)
     for _ in range(sizes.jumps):
-        np.multiply(states, coefficients.address, out=scratch)
-        sums = scratch.sum(axis=1, dtype=np.uint32).astype(np.uint64)
+        sums = _sums(states, coefficients.address).astype(np.uint64)
         np.bitwise_xor(states, read(((sums * offsets) >> _HALF) * np.uint64(ALIGNMENT_BYTES)), out=states)
         np.multiply(states, MULTIPLIER, out=states)
         np.right_shift(states, SHIFT, out=scratch)
         np.bitwise_xor(states, scratch, out=states)
-    results = np.empty((len(states), 2), dtype=np.uint32)
-    for column, factors in enumerate((coefficients.first, coefficients.second)):
-        np.multiply(states, factors, out=scratch)
-        results[:, column] = scratch.sum(axis=1, dtype=np.uint32)
-    return results
+    return np.stack([_sums(states, coefficients.first), _sums(states, coefficients.second)], axis=1)
 
 
 def result_bytes(results: Lanes) -> bytes:
     """Write results as they are hashed and sent: eight bytes per walker, little-endian."""
     return results.astype("<u4").tobytes()
+
+
+def _sums(states: Lanes, factors: Lanes) -> Lanes:
+    """Return each state's sum of lanes times factors, modulo 2^32, without writing the products down."""
+    sums: Lanes = np.einsum("...j,...j->...", states, factors)
+    return sums

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -26,9 +27,13 @@ from gpuaudit.challenge.walk import MULTIPLIER, SHIFT, coefficients_of, first_st
 from gpuaudit.errors import MachineError
 from gpuaudit.workload.triton_walk import load_fused_walk
 
-# At 8,192 columns the int32 product of a slice takes 512 MiB on a device; on a processor it stays in its caches.
-_SLICE_ROWS: Final = {"cuda": 16_384, "cpu": 1_024}
+# At 8,192 columns the int32 product of a slice takes 512 MiB on a device, and 64 MiB on a processor, which gains nothing by more.
+_SLICE_ROWS: Final = {"cuda": 16_384, "cpu": 2_048}
+# cuBLAS takes no product of few rows.
+_FEWEST_ROWS: Final = 64
 _WARM_UP_RUNS: Final = 3
+# So many products of few rows, and laying the matrix out anew has paid.
+_PRODUCTS_BEFORE_TRANSPOSING: Final = 32
 _LANES_PER_OFFSET: Final = ALIGNMENT_BYTES // 4
 _SIGNED_MULTIPLIER: Final = int(MULTIPLIER) - 2**32
 _SHIFT: Final = int(SHIFT)
@@ -37,37 +42,63 @@ _SHIFTED_MASK: Final = (1 << (32 - _SHIFT)) - 1
 _DRIVERS_OWN_BYTES: Final = 2 * 1024**3
 _WORKING_BYTES: Final = 1_600 * 1024**2
 
-Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Product: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], object]
 
 
-def _int8(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    product: torch.Tensor = torch._int_mm(rows, matrix)  # noqa: SLF001 - torch's only int8 product with int32 sums
-    return product
+def _int8(rows: torch.Tensor, matrix: torch.Tensor, sums: torch.Tensor) -> None:
+    torch._int_mm(rows, matrix, out=sums)  # noqa: SLF001 - torch's only int8 product with int32 sums
 
 
-def _float32(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+def _float32(rows: torch.Tensor, matrix: torch.Tensor, sums: torch.Tensor) -> None:
     # TF32 where the device has it: eleven bits hold a byte, sums are float32.
-    return (rows.float() @ matrix.float()).to(torch.int32)
+    sums.copy_(rows.float() @ matrix)
 
 
-def _bfloat16(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    return torch.mm(rows.bfloat16(), matrix.bfloat16(), out_dtype=torch.float32).to(torch.int32)
+def _bfloat16(rows: torch.Tensor, matrix: torch.Tensor, sums: torch.Tensor) -> None:
+    sums.copy_(torch.mm(rows.bfloat16(), matrix, out_dtype=torch.float32))
 
 
-_PATHS: Final[dict[str, Product]] = {"int8": _int8, "float32": _float32, "bfloat16": _bfloat16}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One way to the same bytes: the type in which it wants the matrix, and the product, written to sums of int32."""
+
+    dtype: torch.dtype
+    product: Product
+
+
+_PATHS: Final = {
+    "int8": Path(dtype=torch.int8, product=_int8),
+    "float32": Path(dtype=torch.float32, product=_float32),
+    "bfloat16": Path(dtype=torch.bfloat16, product=_bfloat16),
+}
 
 
 class TorchMatrix(ByteMatrix):
-    """A byte matrix for the checker, on the processor, through torch's int8 product."""
+    """A byte matrix for the checker, on the processor, through torch's int8 product.
+
+    Few rows are multiplied in the time that it takes to read the matrix. Row after row, as it comes from its stream, it is read
+    faster as the left factor; column after column, as the right one, twice as fast again, but getting there takes as long as ten products.
+    """
 
     def __init__(self, matrix: Bytes8) -> None:
-        """Lay it out as the product wants it."""
-        self._matrix = _column_major(torch.from_numpy(matrix.copy()))
+        """Take `matrix` as it is; it is not copied and must not change."""
+        self._matrix = torch.from_numpy(matrix)
+        self._products = 0
 
     @override
     def multiply(self, rows: Bytes8) -> NDArray[np.int32]:
-        product: NDArray[np.int32] = _int8(torch.from_numpy(np.ascontiguousarray(rows)), self._matrix).numpy()
-        return product
+        self._products += 1
+        if self._products == _PRODUCTS_BEFORE_TRANSPOSING:
+            self._matrix = _column_major(self._matrix)
+        if self._products < _PRODUCTS_BEFORE_TRANSPOSING:
+            columns = torch.from_numpy(np.ascontiguousarray(rows.T))
+            sums = torch.empty((self._matrix.shape[1], len(rows)), dtype=torch.int32)
+            _int8(self._matrix.t(), columns, sums)
+            product: NDArray[np.int32] = sums.numpy().T
+            return product
+        sums = torch.empty((len(rows), self._matrix.shape[1]), dtype=torch.int32)
+        _int8(torch.from_numpy(np.ascontiguousarray(rows)), self._matrix, sums)
+        return sums.numpy()
 
 
 class TorchDevice(ChallengeDevice):
@@ -76,7 +107,7 @@ class TorchDevice(ChallengeDevice):
     def __init__(self, name: str) -> None:
         """Answer on the device of that name; nothing is allocated before `prepare`."""
         self._device = torch.device(name)
-        self._memory = torch.empty(0, dtype=torch.int8)
+        self._memory, self._sums, self._state = _nothing(torch.int8), _nothing(torch.int32), _nothing(torch.int8)
         self._path = "int8"
 
     @property
@@ -90,6 +121,9 @@ class TorchDevice(ChallengeDevice):
         torch.backends.cuda.matmul.allow_tf32 = True
         try:
             self._memory = torch.zeros(sizes.memory_bytes, dtype=torch.int8, device=self._device)
+            at_once = self._rows_at_once()
+            self._sums = torch.zeros((at_once, sizes.width), dtype=torch.int32, device=self._device)
+            self._state = torch.zeros((at_once, sizes.width), dtype=torch.int8, device=self._device)
             self._path = self._fastest()
             self._warm_up()
         except torch.OutOfMemoryError as error:
@@ -98,18 +132,26 @@ class TorchDevice(ChallengeDevice):
 
     @override
     def fill(self, key: bytes) -> bytes:
-        sizes, product = self._sizes, _PATHS[self._path]
-        generator = self._matrix(raw_matrix(key, Domain.GENERATOR, sizes.seed_bytes, sizes.width))
-        weights = self._matrix(raw_matrix(key, Domain.WEIGHTS, sizes.width, sizes.width))
-        fold = self._matrix(raw_matrix(key, Domain.FOLD, sizes.width, FOLD_COLUMNS))
+        sizes, path = self._sizes, _PATHS[self._path]
+        generator = self._matrix(raw_matrix(key, Domain.GENERATOR, sizes.seed_bytes, sizes.width), path)
+        weights = self._matrix(raw_matrix(key, Domain.WEIGHTS, sizes.width, sizes.width), path)
+        fold = self._matrix(raw_matrix(key, Domain.FOLD, sizes.width, FOLD_COLUMNS), path)
         memory = self._memory.view(sizes.rows, sizes.width)
         folds = torch.empty((sizes.rows, 2), dtype=torch.int32, device=self._device)
+        fold_sums = torch.empty((len(self._state), FOLD_COLUMNS), dtype=torch.int32, device=self._device)
         for first, count, seeds in self._slices(key):
-            state = _second_byte(product(seeds, generator))
+            kept = memory[first : first + count]
+            # The last states of a whole slice need not be copied.
+            last = kept if count == len(self._state) else self._state
+            path.product(seeds, generator, self._sums)
             for _ in range(sizes.steps):
-                state = _second_byte(product(state, weights))
-            memory[first : first + count] = state[:count]
-            folds[first : first + count] = product(state, fold)[:count, :2]
+                _second_byte(self._sums, self._state)
+                path.product(self._state, weights, self._sums)
+            _second_byte(self._sums, last)
+            path.product(last, fold, fold_sums)
+            folds[first : first + count] = fold_sums[:count, :2]
+            if last is not kept:
+                kept.copy_(last[:count])
         return fold_bytes(folds.cpu().numpy())
 
     @override
@@ -117,7 +159,12 @@ class TorchDevice(ChallengeDevice):
         if self._device.type == "cpu":
             # torch's own gathering takes ten times as long on a processor.
             memory = self._memory.numpy()
-            return walk_memory(lambda addresses: read_blocks(memory, addresses, self._sizes), seed, self._sizes)
+            return walk_memory(
+                lambda addresses: read_blocks(memory, addresses, self._sizes),
+                seed,
+                self._sizes,
+                threads=torch.get_num_threads(),
+            )
         coefficients = coefficients_of(seed, self._sizes)
         factors = [self._lanes(one) for one in (coefficients.address, coefficients.first, coefficients.second)]
         states = self._lanes(first_states(seed, self._sizes, 0, self._sizes.walkers))
@@ -125,9 +172,12 @@ class TorchDevice(ChallengeDevice):
 
     @override
     def release(self) -> None:
-        self._memory = torch.empty(0, dtype=torch.int8)
+        self._memory, self._sums, self._state = _nothing(torch.int8), _nothing(torch.int32), _nothing(torch.int8)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _rows_at_once(self) -> int:
+        return min(_SLICE_ROWS[self._device.type], max(self._sizes.rows, _FEWEST_ROWS))
 
     def _walk(self, states: torch.Tensor, factors: list[torch.Tensor]) -> torch.Tensor:
         fused = load_fused_walk(self._device.type, self._sizes.lanes)
@@ -138,17 +188,19 @@ class TorchDevice(ChallengeDevice):
         return results
 
     def _slices(self, key: bytes) -> Iterator[tuple[int, int, torch.Tensor]]:
-        """Yield first row, count and seeds; a last slice is padded with zero rows, since cuBLAS takes no product of few rows."""
-        at_once = min(_SLICE_ROWS[self._device.type], max(self._sizes.rows, FOLD_COLUMNS * 2))
+        """Yield first row, count and seeds; a last slice is padded with zero rows, so that every product has the same shape."""
+        at_once = len(self._state)
         for first in range(0, self._sizes.rows, at_once):
             count = min(at_once, self._sizes.rows - first)
             seeds = row_seeds(key, self._sizes, first, count)
             if count < at_once:
                 seeds = np.concatenate([seeds, np.zeros((at_once - count, self._sizes.seed_bytes), dtype=np.int8)])
-            yield first, count, torch.from_numpy(seeds.copy()).to(self._device)
+            yield first, count, torch.from_numpy(seeds).to(self._device)
 
-    def _matrix(self, matrix: Bytes8) -> torch.Tensor:
-        return _column_major(torch.from_numpy(matrix.copy()).to(self._device))
+    def _matrix(self, matrix: Bytes8, path: Path) -> torch.Tensor:
+        moved = torch.from_numpy(matrix).to(self._device).to(path.dtype)
+        # cuBLAS multiplies int8 several times slower the other way round; on a processor, many rows hide it.
+        return _column_major(moved) if self._device.type == "cuda" else moved
 
     def _lanes(self, lanes: NDArray[np.uint32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(lanes).view(np.int32).copy()).to(self._device)
@@ -157,24 +209,25 @@ class TorchDevice(ChallengeDevice):
         """Time every path on dummy data and return the fastest one of those that give the right bytes."""
         width = self._sizes.width
         dummy = raw_matrix(bytes(32), Domain.WEIGHTS, width, width)
-        count = min(_SLICE_ROWS[self._device.type], max(64, self._sizes.rows))
-        rows = np.resize(raw_matrix(bytes(32), Domain.ROW_SEEDS, 64, width), (count, width))
-        right = FloatMatrix(dummy).multiply(rows[:64])
-        matrix, operand = self._matrix(dummy), torch.from_numpy(rows.copy()).to(self._device)
+        rows = np.resize(raw_matrix(bytes(32), Domain.ROW_SEEDS, _FEWEST_ROWS, width), (len(self._state), width))
+        right = FloatMatrix(dummy).multiply(rows[:_FEWEST_ROWS])
+        self._state.copy_(torch.from_numpy(rows))
         seconds = {}
-        for name, product in _PATHS.items():
+        for name, path in _PATHS.items():
             with suppress(RuntimeError, TypeError):
-                if np.array_equal(product(operand, matrix)[:64].cpu().numpy(), right):
-                    seconds[name] = self._timed(product, operand, matrix)
+                matrix = self._matrix(dummy, path)
+                path.product(self._state, matrix, self._sums)
+                if np.array_equal(self._sums[:_FEWEST_ROWS].cpu().numpy(), right):
+                    seconds[name] = self._timed(path.product, matrix)
         if not seconds:
             raise MachineError(f"{self._device}: no exact product of bytes: tried {', '.join(_PATHS)}")
         return min(seconds, key=lambda name: seconds[name])
 
-    def _timed(self, product: Product, rows: torch.Tensor, matrix: torch.Tensor) -> float:
+    def _timed(self, product: Product, matrix: torch.Tensor) -> float:
         times = []
         for _ in range(_WARM_UP_RUNS):
             began = time.perf_counter()
-            product(rows, matrix)
+            product(self._state, matrix, self._sums)
             self._synchronize()
             times.append(time.perf_counter() - began)
         return min(times)
@@ -214,15 +267,17 @@ def eager_walk(states: torch.Tensor, lanes: torch.Tensor, factors: list[torch.Te
     return torch.stack([(states * factor).sum(dim=1, dtype=torch.int32) for factor in factors[1:]], dim=1)
 
 
-def product_rate(name: str, width: int, *, rows: int = 1024, runs: int = 5) -> float:
-    """Return the operations a second of the bare int8 product of (rows, width) and (width, width), the best of some runs."""
+def product_rate(name: str, width: int, *, runs: int = 5) -> float:
+    """Return the operations a second of the bare int8 product of a slice's rows and a (width, width) matrix, the best of some runs."""
     device = torch.device(name)
+    rows = _SLICE_ROWS[device.type]
     operand = torch.ones((rows, width), dtype=torch.int8, device=device)
     matrix = _column_major(torch.ones((width, width), dtype=torch.int8, device=device))
+    sums = torch.zeros((rows, width), dtype=torch.int32, device=device)
     times = []
     for _ in range(runs):
         began = time.perf_counter()
-        _int8(operand, matrix)
+        _int8(operand, matrix, sums)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - began)
@@ -251,9 +306,13 @@ def _offer(properties: Any, rung: Any) -> SlotOffer:
     return SlotOffer(uuid=text(f"GPU-{properties.uuid}"), bus_id=bus_id, largest_rung=rung)
 
 
-def _second_byte(sums: torch.Tensor) -> torch.Tensor:
-    """Return bits 8 to 15 of each sum: the second of its four bytes, on machines that store the lowest first."""
-    return sums.contiguous().view(torch.int8).view(*sums.shape, 4)[..., 1].contiguous()
+def _second_byte(sums: torch.Tensor, state: torch.Tensor) -> None:
+    """Write bits 8 to 15 of each sum: the second of its four bytes, on machines that store the lowest first."""
+    state.copy_(sums.view(torch.int8).view(*sums.shape, 4)[..., 1])
+
+
+def _nothing(dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty(0, dtype=dtype)
 
 
 def _column_major(matrix: torch.Tensor) -> torch.Tensor:

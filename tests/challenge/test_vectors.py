@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from gpuaudit.challenge.chain import RowSource, final_rows, fold_bytes, folds_of, matrices_of, row_seeds
 from gpuaudit.challenge.commitment import group_hash, slot_commitment
-from gpuaudit.challenge.domain import Domain, context_of, device_key, digest, seed_commitment, stream
+from gpuaudit.challenge.domain import _PART_BYTES, Domain, context_of, device_key, digest, seed_commitment, stream
 from gpuaudit.challenge.matrix import FloatMatrix, second_byte
 from gpuaudit.challenge.slot import NumpyDevice, Slot
 from gpuaudit.challenge.walk import first_walk_seed, next_walk_seed
@@ -67,6 +67,12 @@ def test_the_published_answer_of_aes_256_in_counter_mode() -> None:
 def test_a_stream_can_be_entered_anywhere(offset: int) -> None:
     whole = stream(KEY, Domain.ROW_SEEDS, 8192)
     assert np.array_equal(stream(KEY, Domain.ROW_SEEDS, 100, offset=offset), whole[offset : offset + 100])
+
+
+@pytest.mark.parametrize("length", [0, 1, _PART_BYTES - 1, _PART_BYTES, _PART_BYTES + 1, 3 * _PART_BYTES + 7])
+def test_a_stream_is_the_same_in_however_many_parts_it_is_made(length: int) -> None:
+    plain = Cipher(algorithms.AES(digest(Domain.WEIGHTS.value, KEY)), modes.CTR(bytes(16))).encryptor()
+    assert stream(KEY, Domain.WEIGHTS, length).tobytes() == plain.update(bytes(length))
 
 
 def test_a_stream_is_entered_between_blocks_only() -> None:

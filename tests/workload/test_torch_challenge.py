@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from gpuaudit.workload.torch_challenge import (  # noqa: E402
     _PATHS,
+    _PRODUCTS_BEFORE_TRANSPOSING,
     TorchDevice,
     TorchMatrix,
     _column_major,
@@ -71,20 +72,36 @@ def test_every_path_that_this_processor_has_gives_the_same_product() -> None:
     right = FloatMatrix(matrix).multiply(rows)
     compared = 0
     for name in ("int8", "float32"):
-        got = _PATHS[name](torch.from_numpy(rows), _column_major(torch.from_numpy(matrix))).numpy()
-        assert np.array_equal(got, right), name
+        sums = torch.empty((64, 1024), dtype=torch.int32)
+        path = _PATHS[name]
+        path.product(torch.from_numpy(rows), _column_major(torch.from_numpy(matrix).to(path.dtype)), sums)
+        assert np.array_equal(sums.numpy(), right), name
         compared += 1
     assert compared == 2
 
 
 def test_the_second_byte_is_that_of_a_signed_sum() -> None:
     sums = torch.tensor([[0, 255, 256, -1, -256, -257, 2**21 + 513, -(2**21) - 1]], dtype=torch.int32)
-    assert _second_byte(sums).tolist() == (sums >> 8).to(torch.int8).tolist()
+    state = torch.zeros(sums.shape, dtype=torch.int8)
+    _second_byte(sums, state)
+    assert state.tolist() == (sums >> 8).to(torch.int8).tolist()
 
 
 def test_a_checker_may_use_torch() -> None:
     numpy_source, torch_source = RowSource(KEY, TINY), RowSource(KEY, TINY, TorchMatrix)
-    assert np.array_equal(numpy_source.folds([0, 5, 319]), torch_source.folds([0, 5, 319]))
+    for _ in range(_PRODUCTS_BEFORE_TRANSPOSING // TINY.steps + 1):
+        assert np.array_equal(numpy_source.folds([0, 5, 319]), torch_source.folds([0, 5, 319]))
+
+
+def test_a_checkers_matrix_is_laid_out_anew_once_and_gives_the_same_products() -> None:
+    matrix = np.random.default_rng(0).integers(-128, 128, (256, 320), dtype=np.int8)
+    rows = np.random.default_rng(1).integers(-128, 128, (3, 256), dtype=np.int8)
+    right, through_torch = FloatMatrix(matrix).multiply(rows), TorchMatrix(matrix)
+    layouts = set()
+    for _ in range(_PRODUCTS_BEFORE_TRANSPOSING + 2):
+        assert np.array_equal(through_torch.multiply(rows), right)
+        layouts.add(through_torch._matrix.is_contiguous())
+    assert layouts == {True, False}
 
 
 def test_too_little_memory_is_said_and_nothing_is_kept() -> None:
