@@ -12,19 +12,20 @@ from typing import Final
 from gpuaudit.challenge.channel import Channel
 from gpuaudit.challenge.check import RefusedError, check_agreement, check_answer, hello_digest, parsed
 from gpuaudit.challenge.domain import DIGEST_BYTES, SEED_BYTES, seed_commitment
-from gpuaudit.challenge.issue import Conducted, Greeting, open_answering_evidence
+from gpuaudit.challenge.issue import Conducted, Greeting, awaited, open_answering_evidence
 from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
 from gpuaudit.challenge.messages import (
     MAX_LINE_BYTES,
     Armed,
     Challenge,
+    Committed,
     Hello,
     Open,
     Prepare,
     SecondSeed,
     Seed,
     SlotOpening,
-    committed_length,
+    Walked,
     group_hashes_length,
     opened_length,
     read,
@@ -109,18 +110,20 @@ def answer_by_file(channel: Channel, request: Request) -> FileAnswer:
     sizes = request.challenge.sizes
     channel.send(write(Prepare(version=1, nonce=seed_commitment(request.seed), suite="", slots=sizes.slots)), within=_PATIENCE)
     hello_line = channel.receive_line(MAX_LINE_BYTES, within=_PATIENCE).line
-    hello = parsed(hello_line, Hello, step=2)
+    hello = awaited(hello_line, Hello, step=2)
     evidence = channel.receive_exactly(hello.evidence_bytes, within=_PATIENCE)
     public_key = channel.receive_exactly(hello.public_key_bytes, within=_PATIENCE)
     challenge = write(replace(request.challenge, hello=hello_digest(hello_line), evidence=hello.evidence))
     channel.send(challenge, within=_PATIENCE)
-    parsed(channel.receive_line(MAX_LINE_BYTES, within=_PATIENCE).line, Armed, step=3)
+    awaited(channel.receive_line(MAX_LINE_BYTES, within=_PATIENCE).line, Armed, step=3)
     channel.send(write(Seed(seed=request.seed.hex())), within=_PATIENCE)
-    committed = channel.receive_line(committed_length(sizes), within=_PATIENCE).line
+    committed = channel.receive_line(MAX_LINE_BYTES, within=_PATIENCE).line
+    awaited(committed, Committed, step=6)
     hashes = channel.receive_exactly(group_hashes_length(sizes), within=_PATIENCE)
     second = second_seed_of_file(request.seed, committed)
     channel.send(write(SecondSeed(seed=second.hex())), within=_PATIENCE)
-    walked = channel.receive_line(walked_length(sizes), within=_PATIENCE).line
+    walked = channel.receive_line(max(walked_length(sizes), MAX_LINE_BYTES), within=_PATIENCE).line
+    awaited(walked, Walked, step=8)
     asked = Open(slots=(_everything(sizes),) * sizes.slots)
     channel.send(write(asked), within=_PATIENCE)
     opened = channel.receive_exactly(sum(opened_length(one, sizes) for one in asked.slots), within=_PATIENCE)

@@ -126,7 +126,7 @@ def greet(channel: Channel, *, suite: str, slots: int, deadlines: Deadlines, dra
     )
     # Step 2.
     line = channel.receive_line(MAX_LINE_BYTES, within=Seconds(deadlines.hello)).line
-    hello = _expected(line, Hello, step=2)
+    hello = awaited(line, Hello, step=2)
     evidence = channel.receive_exactly(hello.evidence_bytes, within=Seconds(deadlines.transfer))
     public_key = channel.receive_exactly(hello.public_key_bytes, within=Seconds(deadlines.transfer))
     opened = open_answering_evidence(evidence, public_key, hello, seed_commitment(seed))
@@ -184,6 +184,19 @@ def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt
     return Conducted(transcript=conversation.transcript, outcome=outcome)
 
 
+def awaited(line: bytes, kind: type[T], *, step: int) -> T:
+    """Read the one message that may come here, or why the other side gave up.
+
+    Raises:
+        RefusedError: It gave up, or said something else.
+    """
+    try:
+        abort = read_message(line, Abort, place="message")
+    except AuthenticityError:
+        return parsed(line, kind, step=step)
+    raise RefusedError(step, f"the other side gave up: {abort.reason}")
+
+
 class _Conversation:
     """One attempt in progress: what was sent and received so far, and at which step it is."""
 
@@ -209,7 +222,7 @@ class _Conversation:
         committed = self._timed_line(committed_length(sizes), self._order.expected.fill)
         self._record(committed=committed.line)
         fill = seconds_between(filling, committed.at)
-        _expected(committed.line, Committed, step=6)
+        awaited(committed.line, Committed, step=6)
         self._record(group_hashes=self._transfer(group_hashes_length(sizes)))
         check_commitment(self.transcript, sizes)
         # Step 7: drawn only now.
@@ -222,7 +235,7 @@ class _Conversation:
         walked = self._timed_line(walked_length(sizes), self._order.expected.walk)
         self._record(walked=walked.line)
         walk = seconds_between(walking, walked.at)
-        _expected(walked.line, Walked, step=8)
+        awaited(walked.line, Walked, step=8)
         # Step 9: nothing of the sample exists before this line.
         self.step = 9
         samples = draw_samples(sizes, draw)
@@ -264,7 +277,7 @@ class _Conversation:
         check_agreement(self.transcript)
         self._send(line)
         arrival = self._channel.receive_line(_SHORT_LINE, within=self._patience.at_most(self._deadlines.armed))
-        _expected(arrival.line, Armed, step=3)
+        awaited(arrival.line, Armed, step=3)
 
     def _send(self, data: bytes) -> Stamp:
         return self._channel.send(data, within=self._patience.at_most(self._deadlines.least))
@@ -278,12 +291,3 @@ class _Conversation:
 
     def _record(self, **parts: bytes) -> None:
         self.transcript = replace(self.transcript, **parts)
-
-
-def _expected(line: bytes, kind: type[T], *, step: int) -> T:
-    """Read the one message that may come here, or why the other side gave up."""
-    try:
-        abort = read_message(line, Abort, place="message")
-    except AuthenticityError:
-        return parsed(line, kind, step=step)
-    raise RefusedError(step, f"the other side gave up: {abort.reason}")

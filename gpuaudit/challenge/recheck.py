@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gpuaudit.catalogue.model import Catalogue
+from gpuaudit.challenge.assumption import LoadedAssumptions
 from gpuaudit.challenge.check import RefusedError, check_answer, parsed
 from gpuaudit.challenge.conclude import last_times
 from gpuaudit.challenge.domain import DIGEST_BYTES, SEED_BYTES, seed_commitment
-from gpuaudit.challenge.floors import work_floors
+from gpuaudit.challenge.figures import require_figures
+from gpuaudit.challenge.floors import assumed_of, work_floors
 from gpuaudit.challenge.hostkey import host_digest
 from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
-from gpuaudit.challenge.messages import Challenge
-from gpuaudit.challenge.result import Accepted, Attempt, ChallengeResult, Failed, Place, Proved, basis_of
+from gpuaudit.challenge.messages import Challenge, DeviceKind, Hello
+from gpuaudit.challenge.result import Attempt, ChallengeResult, Failed, KnownBy, Place, Proved, basis_of, reveals_seed
 from gpuaudit.challenge.second_seed import second_seed_of_file
 from gpuaudit.challenge.transcript import Transcript
 from gpuaudit.errors import AuthenticityError
@@ -33,6 +36,8 @@ def recheck(result: ChallengeResult, transcripts: Mapping[str, Transcript], make
     """
     _check_shape(result)
     for attempt in result.attempts:
+        if attempt.known_by is KnownBy.RECORD:
+            continue
         transcript = transcripts.get(attempt.transcript_sha256)
         if transcript is None or transcript.sha256() != attempt.transcript_sha256:
             raise AuthenticityError(
@@ -41,14 +46,37 @@ def recheck(result: ChallengeResult, transcripts: Mapping[str, Transcript], make
         try:
             _check_attempt(result, attempt, transcript, make)
         except RefusedError as error:
-            raise AuthenticityError(f"attempt {attempt.number}: signed as accepted, but {error}") from None
+            raise AuthenticityError(f"attempt {attempt.number}: what was signed does not follow from it: {error}") from None
     _check_floors(result)
+
+
+def assumed_is_of_the_catalogue(result: ChallengeResult, catalogue: Catalogue, assumptions: LoadedAssumptions) -> bool:
+    """See that what the floors rest on is what the catalogue has of the product.
+
+    Returns:
+        Whether it is. False where it cannot be told: another catalogue or other assumptions, a simulation, a processor.
+
+    Raises:
+        AuthenticityError: It is not.
+    """
+    versions = (result.catalogue_version, result.sizing_sha256) == (catalogue.version, assumptions.sha256)
+    products = [product for product in catalogue.products if product.id == result.product]
+    if not versions or not products or result.device is DeviceKind.SIMULATED:
+        return False
+    figures = require_figures(products[0], assumptions.assumptions)
+    expected = assumed_of(figures, alpha=assumptions.assumptions.samples.alpha, attempts=result.assumed.attempts)
+    if result.assumed != expected:
+        raise AuthenticityError(f"challenge: what is assumed of {result.product} is not what the catalogue has of it")
+    return True
 
 
 def _check_shape(result: ChallengeResult) -> None:
     if [attempt.number for attempt in result.attempts] != list(range(1, len(result.attempts) + 1)) or not result.attempts:
         raise AuthenticityError("challenge: attempts: expected all of them, numbered from 1")
-    revealed = [one for one in result.attempts if isinstance(one.outcome, Accepted) or one.outcome.seed_revealed]
+    known_by = [attempt.known_by for attempt in result.attempts]
+    if known_by[-1] is KnownBy.RECORD or known_by != sorted(known_by, key=[KnownBy.RECORD, KnownBy.TRANSCRIPT].index):
+        raise AuthenticityError("challenge: attempts: expected those of earlier calls first, and a transcript of the last one")
+    revealed = [one for one in result.attempts if reveals_seed(one.outcome)]
     if result.assumed.attempts != max(1, len(revealed)):
         raise AuthenticityError(f"challenge: odds for {result.assumed.attempts} attempts, expected {len(revealed)}")
     basis, _ = basis_of(result.place, result.device, rehearsal=result.rehearsal)
@@ -57,22 +85,14 @@ def _check_shape(result: ChallengeResult) -> None:
 
 
 def _check_attempt(result: ChallengeResult, attempt: Attempt, transcript: Transcript, make: MakeMatrix) -> None:
-    if isinstance(attempt.outcome, Failed) and not transcript.challenge:
-        return
-    challenge = parsed(transcript.challenge, Challenge, step=3)
-    agreed = (challenge.sizes, challenge.evidence, challenge.tender, challenge.verifier, challenge.host, challenge.attempt)
-    stated = (
-        result.sizes,
-        attempt.evidence_sha256,
-        result.tender_sha256,
-        result.verifier,
-        host_digest(result.host),
-        attempt.number,
-    )
-    if agreed != stated:
-        raise RefusedError(3, "the result speaks of other sizes, evidence, tender, verifier or host than the challenge")
+    if reveals_seed(attempt.outcome) != bool(transcript.seed):
+        raise RefusedError(4, f"{'a' if transcript.seed else 'no'} seed was revealed, and the result says otherwise")
     if isinstance(attempt.outcome, Failed):
+        if transcript.challenge:
+            _check_subject(result, attempt, transcript)
         return
+    if _check_subject(result, attempt, transcript).sizes != result.sizes:
+        raise RefusedError(3, "the result speaks of other sizes than the challenge")
     # Step 1: the seed is the one to which the evidence was tied before anything was timed.
     if len(transcript.seed) != SEED_BYTES or seed_commitment(transcript.seed) != attempt.nonce:
         raise RefusedError(1, "the seed is not the one that the evidence's nonce commits to")
@@ -81,6 +101,25 @@ def _check_attempt(result: ChallengeResult, attempt: Attempt, transcript: Transc
     if len(transcript.second_seed) != DIGEST_BYTES:
         raise RefusedError(7, "the second seed has not its length")
     check_answer(transcript, attempt.outcome.samples, make)
+
+
+def _check_subject(result: ChallengeResult, attempt: Attempt, transcript: Transcript) -> Challenge:
+    """(2, 3) See that the attempt was about what the result is about."""
+    hello, challenge = parsed(transcript.hello, Hello, step=2), parsed(transcript.challenge, Challenge, step=3)
+    # Devices may turn out to be simulated by the evidence, whatever the hello calls them.
+    if result.device not in {hello.device, DeviceKind.SIMULATED}:
+        raise RefusedError(2, f"the hello says that the devices are {hello.device}, the result that they are {result.device}")
+    agreed = (challenge.evidence, challenge.tender, challenge.verifier, challenge.host, challenge.attempt)
+    stated = (
+        attempt.evidence_sha256,
+        result.tender_sha256,
+        result.verifier,
+        host_digest(result.host),
+        attempt.number,
+    )
+    if agreed != stated:
+        raise RefusedError(3, "the result speaks of other evidence, tender, verifier or host than the challenge")
+    return challenge
 
 
 def _check_floors(result: ChallengeResult) -> None:

@@ -94,15 +94,27 @@ class Failed:
 Outcome: TypeAlias = Annotated[Accepted | Failed, Field(discriminator="kind")]
 
 
+class KnownBy(StrEnum):
+    """By what an attempt can be checked: by its transcript beside the result, or only by the verifier's own record."""
+
+    TRANSCRIPT = "transcript"
+    RECORD = "record"
+
+
 @record
 class Attempt:
-    """One attempt, with the nonce that the evidence had to carry and the digest of all that was sent and received."""
+    """One attempt, with the nonce that the evidence had to carry and the digest of all that was sent and received.
+
+    One that is known by the record was made by an earlier call: its samples are not repeated, and the digest of its transcript is
+    empty where no end was recorded.
+    """
 
     number: int
     nonce: str
     evidence_sha256: str
     transcript_sha256: str
     outcome: Outcome
+    known_by: KnownBy = KnownBy.TRANSCRIPT
 
 
 @record
@@ -146,6 +158,11 @@ class ChallengeResult:
     assumed: Assumed
     attempts: tuple[Attempt, ...]
     conclusion: Annotated[Proved | NotProved, Field(discriminator="kind")]
+
+
+def reveals_seed(outcome: Outcome) -> bool:
+    """Whether the other side had the seed: then the attempt shares the odds with all others."""
+    return isinstance(outcome, Accepted) or outcome.seed_revealed
 
 
 def basis_of(place: Place, device: DeviceKind, *, rehearsal: bool) -> tuple[Literal["challenged", "measured"], str]:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from gpuaudit.challenge.channel import PipeChannel
+from gpuaudit.challenge.channel import ChannelError, PipeChannel
+from gpuaudit.challenge.check import RefusedError
 from gpuaudit.challenge.result import HostKey
 from gpuaudit.challenge.stopwatch import Stopwatch
 from gpuaudit.errors import AuthenticityError, MachineError, UsageError
@@ -82,9 +83,8 @@ class Connection:
         """
         found = _HOST_KEY.search(_log_of(self.log))
         if found is None:
-            raise MachineError(
-                f"ssh {self.destination.host}: ssh did not tell the host key; see ssh -v {self.destination.host}"
-            )
+            host = printable(self.destination.host)
+            raise MachineError(f"ssh {host}: ssh did not tell the host key; see ssh -v {host}")
         key = HostKey(algorithm=found[1], fingerprint=found[2])
         expected = self.destination.expected_key
         if expected and key.fingerprint != expected:
@@ -116,7 +116,7 @@ def connected(destination: Destination, stopwatch: Stopwatch) -> Iterator[Connec
 
     Raises:
         UsageError: The host's name is not one.
-        MachineError: There is no ssh here, or it could not connect; its last words are in the message.
+        MachineError: There is no ssh here, or it could not connect, or what came is no greeting; its last words are in the message.
     """
     with tempfile.TemporaryDirectory(prefix="gpuaudit-ssh-") as folder:
         log = Path(folder) / "log"
@@ -126,7 +126,9 @@ def connected(destination: Destination, stopwatch: Stopwatch) -> Iterator[Connec
                 arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
             )
         except FileNotFoundError:
-            raise MachineError("ssh: not installed on this machine") from None
+            raise MachineError(
+                "ssh: not installed on this machine; expected a program called ssh; install openssh-client"
+            ) from None
         with process:
             stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
             if stdin is None or stdout is None or stderr is None:
@@ -135,8 +137,11 @@ def connected(destination: Destination, stopwatch: Stopwatch) -> Iterator[Connec
             channel = PipeChannel(stdout.fileno(), stdin.fileno(), stopwatch)
             try:
                 yield Connection(channel=channel, log=log, destination=destination)
-            except MachineError as error:
-                raise MachineError(f"{error}{_last_words(_log_of(log))}{_last_words(said.text())}") from None
+            except (ChannelError, RefusedError) as error:
+                heard = f"{_last_words(_log_of(log))}{_last_words(said.text())}"
+                raise MachineError(
+                    f"ssh {destination.host}: {error}{heard}; nothing was challenged; try ssh {destination.host} by hand"
+                ) from None
             finally:
                 stdin.close()
                 _end(process)

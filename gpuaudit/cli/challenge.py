@@ -12,7 +12,16 @@ from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.format import Format
-from gpuaudit.cli.options import BusyOption, FormatOption, KeyOption, KeyringOption, PublicKeyOption
+from gpuaudit.cli.options import (
+    BusyOption,
+    FormatOption,
+    KeyOption,
+    KeyringOption,
+    PublicKeyOption,
+    QuietOption,
+    SimulatedOption,
+    SimulateOption,
+)
 from gpuaudit.units import Seconds
 
 app = command_app(help="Make a machine prove what it can do, timed and checked elsewhere.")
@@ -62,10 +71,12 @@ def plan(
     Exit status: 0 done, 2 wrong usage.
     """
     from gpuaudit.cli.challenge_plan import plan_as_text, planned
-    from gpuaudit.cli.challenging import Wanted, target_of
+    from gpuaudit.cli.challenging import Wanted, target_of, usual_footing
     from gpuaudit.cli.format import as_json
 
-    found = planned(target_of(tender, product, slots), Wanted(seconds=seconds, rung=_rung(rung), rehearsal=False, suite=""))
+    footing = usual_footing()
+    wanted = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=False, suite="")
+    found = planned(target_of(tender, product, slots, footing), wanted, footing)
     console.result(as_json(found) if format_ is Format.JSON else plan_as_text(found))
 
 
@@ -95,20 +106,23 @@ def ssh(
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
     format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
 ) -> None:
     """Challenge HOST over ssh, on this machine's clock.
 
     Writes DIR/challenge.json, sealed with one's own key, the evidence that
     answers it, and the transcripts from which anybody can check it again.
+    Attempts of earlier calls, kept beside one's keys, share the odds.
 
     Example: gpuaudit challenge ssh root@gpu7 --tender sustech-2024 --out proof
 
     Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
     the host key that was expected, 4 HOST cannot be reached.
     """
+    console.hush(quiet=quiet)
     from gpuaudit.challenge.ssh import Destination
     from gpuaudit.cli.challenge_remote import challenge_over_ssh
-    from gpuaudit.cli.challenging import Wanted, device_kind, target_of
+    from gpuaudit.cli.challenging import Wanted, device_kind, target_of, usual_footing
 
     destination = Destination(
         host=host,
@@ -118,7 +132,13 @@ def ssh(
     )
     wanted = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite=measure)
     proved = challenge_over_ssh(
-        destination, target_of(tender, product, slots), wanted, attempts=attempts, out=out, key=(key, public_key), form=format_
+        destination,
+        target_of(tender, product, slots, usual_footing()),
+        wanted,
+        attempts=attempts,
+        out=out,
+        key=(key, public_key),
+        form=format_,
     )
     raise typer.Exit(Exit.DONE if proved else Exit.INCONCLUSIVE)
 
@@ -132,38 +152,45 @@ def local(
     rung: RungOption = 95,
     rehearsal: RehearsalOption = False,
     device: DeviceOption = "cuda",
+    simulate: SimulateOption = "",
+    allow_simulated: SimulatedOption = False,
     busy_ok: BusyOption = False,
     limit: LimitOption = 600.0,
     out: ProofFolderOption = None,
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
     format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
 ) -> None:
     """Challenge this machine, on its own clock: at most a measurement.
 
     With --device cpu nothing needs to be claimed: the processor is timed
-    beforehand, and the host's own memory is filled.
+    beforehand, and the host's own memory is filled. With --simulate SPEC
+    simulated devices answer in miniature, on a clock moved by hand.
 
     Example: gpuaudit challenge local --device cpu --rehearsal --out proof
 
-    Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 4 DIR
-    cannot be written.
+    Exit status: 0 the answer holds, 11 nothing is proved, 13 the answer holds
+    but is simulated, 2 wrong usage, 4 DIR cannot be written.
     """
-    from gpuaudit.cli.challenge_local import challenge_locally
+    console.hush(quiet=quiet)
+    from gpuaudit.cli.challenge_local import challenge_locally, this_machine
     from gpuaudit.cli.challenging import Wanted, device_kind
 
-    wanted = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite="")
-    proved = challenge_locally(
-        device_kind(device),
-        (tender, product, slots),
-        wanted,
-        busy_ok=busy_ok,
-        limit=Seconds(limit),
-        out=out,
-        key=(key, public_key),
-        form=format_,
-    )
-    raise typer.Exit(Exit.DONE if proved else Exit.INCONCLUSIVE)
+    wanted, claim = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite=""), (tender, product, slots)
+    kind = device_kind(device)
+    if simulate:
+        from gpuaudit.cli.challenge_simulated import simulated_answering
+        from gpuaudit.errors import UsageError
+
+        if rehearsal:
+            raise UsageError("--rehearsal: not with --simulate: a simulation is small already; leave one of them out")
+        answering = simulated_answering(simulate, claim)
+    else:
+        answering = this_machine(kind, claim, busy_ok=busy_ok, limit=Seconds(limit))
+    if not challenge_locally(answering, wanted, out=out, key=(key, public_key), form=format_):
+        raise typer.Exit(Exit.INCONCLUSIVE)
+    raise typer.Exit(Exit.SIMULATED if simulate and not allow_simulated else Exit.DONE)
 
 
 @app.command()
@@ -175,6 +202,7 @@ def issue(
     seconds: SecondsOption = 1.0,
     rung: RungOption = 50,
     rehearsal: RehearsalOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write a challenge to a file, for a machine that cannot be reached.
 
@@ -183,11 +211,12 @@ def issue(
     Exit status: 0 done, 2 wrong usage or REQUEST exists, 4 it cannot be
     written.
     """
+    console.hush(quiet=quiet)
     from gpuaudit.cli.challenge_files import issue_to_file
-    from gpuaudit.cli.challenging import Wanted, target_of
+    from gpuaudit.cli.challenging import Wanted, target_of, usual_footing
 
     wanted = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite="")
-    issue_to_file(request, target_of(tender, product, slots), wanted, draw=secrets.token_bytes)
+    issue_to_file(request, target_of(tender, product, slots, usual_footing()), wanted, draw=secrets.token_bytes)
 
 
 @app.command()
@@ -198,6 +227,7 @@ def answer(
     busy_ok: BusyOption = False,
     limit: LimitOption = 600.0,
     out: ProofFolderOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Answer a challenge: over stdin and stdout, or REQUEST into DIR.
 
@@ -208,6 +238,7 @@ def answer(
     Exit status: 0 answered, 2 wrong usage, 3 REQUEST is not one, 4 DIR cannot
     be written or a device failed.
     """
+    console.hush(quiet=quiet)
     from gpuaudit.cli.challenge_files import answer_to_folder
     from gpuaudit.cli.challenge_remote import answer_over_stdio
     from gpuaudit.cli.challenging import device_kind
@@ -234,6 +265,7 @@ def check(
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
     format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
 ) -> None:
     """Check the ANSWER to a REQUEST by recomputing a sample of it.
 
@@ -245,12 +277,12 @@ def check(
     Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
     an answer, 4 DIR cannot be written.
     """
+    console.hush(quiet=quiet)
     from gpuaudit.cli.challenge_files import check_answer_folder
-    from gpuaudit.cli.challenging import target_of
+    from gpuaudit.cli.challenging import target_of, usual_footing
 
-    held = check_answer_folder(
-        request, answered, target_of(tender, product, 0), rehearsal=rehearsal, out=out, key=(key, public_key), form=format_
-    )
+    target = target_of(tender, product, 0, usual_footing())
+    held = check_answer_folder(request, answered, target, rehearsal=rehearsal, out=out, key=(key, public_key), form=format_)
     raise typer.Exit(Exit.DONE if held else Exit.INCONCLUSIVE)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from gpuaudit.attester.answer import Answerer
+from gpuaudit.catalogue.compiled import load_catalogue
+from gpuaudit.challenge.assumption import load_assumptions
 from gpuaudit.challenge.by_file import (
     MAX_FILE_BYTES,
     NOT_YET,
@@ -20,14 +22,13 @@ from gpuaudit.challenge.by_file import (
     write_request,
 )
 from gpuaudit.challenge.check import RefusedError
-from gpuaudit.challenge.conclude import sentence
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.domain import SEED_BYTES
 from gpuaudit.challenge.hostkey import NOBODY
 from gpuaudit.challenge.messages import MAX_EVIDENCE_BYTES, MAX_KEY_BYTES, Challenge
-from gpuaudit.challenge.recheck import recheck
-from gpuaudit.challenge.result import Accepted, ChallengeResult, NoHostKey, Place
+from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, recheck
+from gpuaudit.challenge.result import Accepted, ChallengeResult, KnownBy, NoHostKey, Place
 from gpuaudit.challenge.sample import Draw
 from gpuaudit.challenge.stopwatch import BootStopwatch
 from gpuaudit.challenge.target import Target
@@ -42,8 +43,10 @@ from gpuaudit.cli.challenging import (
     make_evidence,
     result_of,
     show,
+    shown,
     sizes_of,
     transcript_name,
+    usual_footing,
     written,
 )
 from gpuaudit.cli.format import Format
@@ -52,8 +55,9 @@ from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope import PredicateType, load_keyring, open_sealed, read_bounded
 from gpuaudit.envelope.keystore import own_keys
-from gpuaudit.errors import AuthenticityError, MachineError
+from gpuaudit.errors import AuthenticityError, MachineError, UsageError
 from gpuaudit.evidence.codec import load
+from gpuaudit.workload.fastest_matrix import fastest_matrix
 
 ANSWER_NAME: Final = "answer.bin"
 
@@ -62,12 +66,16 @@ def issue_to_file(request: Path, target: Target, wanted: Wanted, *, draw: Draw) 
     """Write a request, seed included: who reads it can begin at once, and no clock will run.
 
     Raises:
-        UsageError: Its answer would not fit into a file, or there is such a file.
+        UsageError: Its answer would not fit into a file, or there is such a file, or no such folder.
     """
+    if request.exists() or not request.parent.is_dir():
+        raise UsageError(
+            f"{request}: {'exists' if request.exists() else 'no such folder'}; expected a file that is new; give another REQUEST"
+        )
     signer = load_signer("", None)
     challenge = Challenge(
         version=1,
-        sizes=sizes_of(target, wanted, max(1, target.slots)),
+        sizes=sizes_of(target, wanted, max(1, target.slots), usual_footing()),
         hello=NOT_YET,
         evidence=NOT_YET,
         tender=target.tender_sha256,
@@ -122,21 +130,23 @@ def check_answer_folder(
 
     Raises:
         AuthenticityError: These are not a request and its answer.
+        UsageError: The request was for another tender, or was issued with another key.
     """
     signer = load_signer(*key)
     asked = read_request(read_bounded(request, refusal=AuthenticityError), place=str(request))
+    _require_same(asked.challenge, target, signer.keyid, place=request)
     answer = FileAnswer(
         evidence=read_bounded(answered / EVIDENCE_NAME, refusal=AuthenticityError, limit=MAX_EVIDENCE_BYTES),
         public_key=read_bounded(answered / MACHINE_KEY_NAME, refusal=AuthenticityError, limit=MAX_KEY_BYTES),
         transcript=_transcript(answered / ANSWER_NAME),
     )
     try:
-        greeting, conducted = check_by_file(asked, answer, secrets.token_bytes)
+        greeting, conducted = check_by_file(asked, answer, secrets.token_bytes, fastest_matrix())
     except RefusedError as error:
         raise AuthenticityError(f"{answered}: {error}") from None
-    made = Made(greeting=greeting, conducted=conducted, sizes=asked.challenge.sizes)
+    made = Made(number=1, greeting=greeting, conducted=conducted, sizes=asked.challenge.sizes)
     wanted = Wanted(seconds=0.0, rung=0, rehearsal=rehearsal, suite="")
-    result = result_of([made], target, wanted, place=Place.FILES, host=NoHostKey(), verifier=signer.keyid)
+    result = result_of([made], target, wanted, usual_footing(), place=Place.FILES, host=NoHostKey(), verifier=signer.keyid)
     with claimed(out) if out else nullcontext() as folder:
         if folder:
             files = files_of([made], result, signer)
@@ -144,6 +154,17 @@ def check_answer_folder(
             console.say(written(folder.path, tuple(files)))
     show(result, form)
     return isinstance(conducted.outcome, Accepted)
+
+
+def _require_same(challenge: Challenge, target: Target, verifier: str, *, place: Path) -> None:
+    for what, issued, given, option in (
+        ("tender", challenge.tender, target.tender_sha256, "--tender or --product"),
+        ("key", challenge.verifier, verifier, "--key"),
+    ):
+        if issued != given:
+            raise UsageError(
+                f"{place}: issued with another {what}: got {given[:16]}…, expected {issued[:16]}…; give {option} as for issue"
+            )
 
 
 def recheck_file(file: Path, keyring: Sequence[Path]) -> str:
@@ -155,10 +176,19 @@ def recheck_file(file: Path, keyring: Sequence[Path]) -> str:
     result = open_challenge(file, keyring)
     transcripts = {}
     for attempt in result.attempts:
+        if attempt.known_by is KnownBy.RECORD:
+            continue
         found = _transcript(file.parent / transcript_name(attempt.number))
         transcripts[found.sha256()] = found
-    recheck(result, transcripts)
-    return f"{sentence(result)}\nChecked again from its transcripts; the times are the word of who signed."
+    recheck(result, transcripts, make=fastest_matrix())
+    compared = assumed_is_of_the_catalogue(result, load_catalogue(), load_assumptions())
+    earlier = any(attempt.known_by is KnownBy.RECORD for attempt in result.attempts)
+    words = [
+        f"Checked again from its transcripts; the times{', and attempts of earlier calls,' if earlier else ''} are the word of who signed."
+    ]
+    if not compared:
+        words.append("What is assumed of the product was not compared: this catalogue is another, or has no such product.")
+    return "\n".join([shown(result), *words])
 
 
 def open_challenge(file: Path, keyring: Sequence[Path]) -> ChallengeResult:

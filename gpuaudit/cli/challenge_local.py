@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
-from gpuaudit.attester.answer import Answerer
-from gpuaudit.challenge.assumption import load_assumptions
+from gpuaudit.attester.answer import Answerer, MakeEvidence
+from gpuaudit.challenge.assumption import Assumptions
 from gpuaudit.challenge.check import RefusedError
+from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.figures import host_figures
 from gpuaudit.challenge.messages import DeviceKind
 from gpuaudit.challenge.result import Accepted, NoHostKey, Place
-from gpuaudit.challenge.stopwatch import BootStopwatch
 from gpuaudit.challenge.target import NO_TENDER, Target
 from gpuaudit.cli import console
-from gpuaudit.cli.challenging import Wanted, attempt, files_of, greeted, make_evidence, result_of, show, target_of, written
+from gpuaudit.cli.challenging import (
+    Footing,
+    Wanted,
+    attempt,
+    files_of,
+    greeted,
+    make_evidence,
+    result_of,
+    show,
+    target_of,
+    usual_footing,
+    written,
+)
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.output import claimed
 from gpuaudit.cli.signing import load_signer
@@ -24,18 +37,32 @@ from gpuaudit.units import Seconds
 from gpuaudit.workload.challenge_crew import ProcessCrew
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What answers on this machine, with its evidence, and what is claimed of it."""
+
+    crew: ChallengeCrew
+    evidence: MakeEvidence
+    target: Target
+    footing: Footing
+
+
+def this_machine(device: DeviceKind, claim: tuple[str, str, int], *, busy_ok: bool, limit: Seconds) -> Answering:
+    """Let this machine's own devices answer; `claim` is tender, product and slots.
+
+    Raises:
+        UsageError: Nothing is claimed of a device that is not the processor, or nothing that can be challenged.
+    """
+    crew, footing = ProcessCrew(device, busy_ok=busy_ok, limit=limit), usual_footing()
+    unclaimed = device is DeviceKind.CPU and not any(claim[:2])
+    target = _processor(crew, footing.assumptions) if unclaimed else target_of(*claim, footing)
+    return Answering(crew=crew, evidence=make_evidence(busy_ok=busy_ok), target=target, footing=footing)
+
+
 def challenge_locally(
-    device: DeviceKind,
-    claim: tuple[str, str, int],
-    wanted: Wanted,
-    *,
-    busy_ok: bool,
-    limit: Seconds,
-    out: Path | None,
-    key: tuple[str, Path | None],
-    form: Format,
+    answering: Answering, wanted: Wanted, *, out: Path | None, key: tuple[str, Path | None], form: Format
 ) -> bool:
-    """Let this machine answer itself; `claim` is tender, product and slots.
+    """Let what is on this machine be challenged by it.
 
     Returns:
         Whether the answer held.
@@ -43,22 +70,20 @@ def challenge_locally(
     Raises:
         MachineError: No device can answer.
     """
-    crew = ProcessCrew(device, busy_ok=busy_ok, limit=limit)
-    target = _processor(crew) if device is DeviceKind.CPU and not any(claim[:2]) else target_of(*claim)
+    target, footing = answering.target, answering.footing
     signer = load_signer(*key)
-    stopwatch = BootStopwatch()
-    answerer = Answerer(crew, make_evidence(busy_ok=busy_ok))
+    answerer = Answerer(answering.crew, answering.evidence)
     host = NoHostKey()
     with claimed(out) if out else nullcontext() as folder:
         try:
-            channel = DirectChannel(answerer.answer, stopwatch)
-            greeting = greeted(channel, target, wanted)
-            made = attempt(channel, target, wanted, host=host, greeting=greeting, verifier=signer.keyid, number=1)
+            channel = DirectChannel(answerer.answer, footing.stopwatch)
+            greeting = greeted(channel, target, wanted, footing)
+            made = attempt(channel, target, wanted, footing, host=host, greeting=greeting, verifier=signer.keyid, number=1)
         except RefusedError as error:
             raise MachineError(f"challenge: {error.reason}") from None
         finally:
             answerer.close()
-        result = result_of([made], target, wanted, place=Place.LOCAL, host=host, verifier=signer.keyid)
+        result = result_of([made], target, wanted, footing, place=Place.LOCAL, host=host, verifier=signer.keyid)
         if folder:
             files = files_of([made], result, signer)
             folder.write(files)
@@ -67,8 +92,7 @@ def challenge_locally(
     return isinstance(made.conducted.outcome, Accepted)
 
 
-def _processor(crew: ProcessCrew) -> Target:
-    assumptions = load_assumptions().assumptions
+def _processor(crew: ProcessCrew, assumptions: Assumptions) -> Target:
     operations = crew.product_rate(assumptions.host.width)
     console.say(f"the processor multiplies bytes at {operations / 1e12:.3g} x 10^12 operations a second")
     figures = host_figures(assumptions, operations=operations, memory_bytes=assumptions.host.memory_bytes)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuaudit.catalogue.compiled import load_catalogue
-from gpuaudit.challenge.assumption import load_assumptions
 from gpuaudit.challenge.conclude import expected_floors, rivals_of
 from gpuaudit.challenge.floors import assumed_of
 from gpuaudit.challenge.sizing import expect
 from gpuaudit.challenge.target import Target
-from gpuaudit.cli.challenging import Wanted, sizes_of
+from gpuaudit.cli.challenging import Footing, Wanted, sizes_of
 from gpuaudit.units import Seconds
 
 
-def planned(target: Target, wanted: Wanted) -> dict[str, Any]:
+def planned(target: Target, wanted: Wanted, footing: Footing) -> dict[str, Any]:
     """Work out sizes, times, floors of an honest machine, and who would remain; plain values, for text and JSON."""
-    assumptions, catalogue = load_assumptions().assumptions, load_catalogue()
-    sizes = sizes_of(target, wanted, max(1, target.slots))
+    assumptions = footing.assumptions
+    sizes = sizes_of(target, wanted, max(1, target.slots), footing)
     expected = expect(sizes, target.figures, assumptions)
     assumed = assumed_of(target.figures, alpha=assumptions.samples.alpha, attempts=1)
     round_trip = Seconds(assumptions.walk.round_trip_seconds)
     floors = expected_floors(sizes, assumed, fill=expected.fill, walk=expected.walk, round_trip=round_trip)
-    rivals = rivals_of(floors, sizes, target.claimed, catalogue, assumptions)
+    rivals = rivals_of(floors, sizes, target.claimed, footing.catalogue, assumptions)
     return {
         "product": target.figures.product,
         "claimed": sorted(target.claimed),

@@ -12,19 +12,20 @@ from gpuaudit.attester.answer import MakeEvidence, SealedEvidence
 from gpuaudit.attester.attest import probe
 from gpuaudit.attester.machine import this_machine
 from gpuaudit.catalogue.compiled import load_catalogue
-from gpuaudit.challenge.assumption import load_assumptions
+from gpuaudit.catalogue.model import Catalogue
+from gpuaudit.challenge.assumption import Assumptions, LoadedAssumptions, load_assumptions
 from gpuaudit.challenge.channel import Channel
 from gpuaudit.challenge.conclude import Setting, conclude, sentence
 from gpuaudit.challenge.hostkey import host_digest
 from gpuaudit.challenge.issue import Conducted, Greeting, Order, conduct, greet
 from gpuaudit.challenge.messages import DeviceKind
-from gpuaudit.challenge.result import AnsweringHost, Attempt, ChallengeResult, Place
+from gpuaudit.challenge.result import AnsweringHost, Attempt, ChallengeResult, KnownBy, Place
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.sizing import Wish, expect, rehearsal, size_challenge
-from gpuaudit.challenge.stopwatch import BootStopwatch
+from gpuaudit.challenge.stopwatch import BootStopwatch, Stopwatch
 from gpuaudit.challenge.target import Target, target_of_product, target_of_tender
 from gpuaudit.cli import console
-from gpuaudit.cli.collect import Collection, collect
+from gpuaudit.cli.collect import SIMULATED_HEAD, Collection, collect
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock
@@ -32,11 +33,15 @@ from gpuaudit.envelope import PredicateType, Subject, seal, seal_evidence
 from gpuaudit.envelope.keys import public_pem
 from gpuaudit.envelope.keystore import LoadedSigner
 from gpuaudit.errors import UsageError
+from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.codec import dump
 from gpuaudit.tender.parse import load_tender
 from gpuaudit.units import Seconds
+from gpuaudit.workload.fastest_matrix import fastest_matrix
 from gpuaudit.workload.torch_bench import TorchBench
 
+# As many as the protocol has numbers for.
+_MOST_ATTEMPTS: Final = 1000
 CHALLENGE_NAME: Final = "challenge.json"
 EVIDENCE_NAME: Final = "evidence.json"
 MACHINE_KEY_NAME: Final = "machine.pub"
@@ -53,58 +58,85 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """One attempt: what was said before, how it went, and on which sizes."""
+class Footing:
+    """What a challenge is reckoned by: the products, what is assumed of them, and the verifier's clock."""
 
+    catalogue: Catalogue
+    assumed: LoadedAssumptions
+    stopwatch: Stopwatch
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """Return what is assumed, without the digest of its file."""
+        return self.assumed.assumptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One attempt: its number, what was said before, how it went, and on which sizes."""
+
+    number: int
     greeting: Greeting
     conducted: Conducted
     sizes: Sizes
 
 
-def target_of(tender: str, product: str, slots: int) -> Target:
+def usual_footing() -> Footing:
+    """Return the catalogue and the assumptions that come with gpuaudit, and this machine's clock."""
+    return Footing(catalogue=load_catalogue(), assumed=load_assumptions(), stopwatch=BootStopwatch(WallClock()))
+
+
+def target_of(tender: str, product: str, slots: int, footing: Footing) -> Target:
     """Find out what is challenged.
 
     Raises:
         UsageError: Neither tender nor product is given, or what is given cannot be challenged.
     """
-    assumptions = load_assumptions().assumptions
     if tender:
-        return target_of_tender(load_tender(tender), product, slots, load_catalogue(), assumptions)
+        return target_of_tender(load_tender(tender), product, slots, footing.catalogue, footing.assumptions)
     if product:
-        return target_of_product(product, slots, load_catalogue(), assumptions)
+        return target_of_product(product, slots, footing.catalogue, footing.assumptions)
     raise UsageError("challenge: nothing is claimed; give --tender T or --product ID")
 
 
-def sizes_of(target: Target, wanted: Wanted, slots: int) -> Sizes:
+def sizes_of(target: Target, wanted: Wanted, slots: int, footing: Footing) -> Sizes:
     """Size a challenge for so many slots."""
-    assumptions = load_assumptions().assumptions
     if wanted.rehearsal:
-        return rehearsal(slots, assumptions)
-    round_trip = Seconds(assumptions.walk.round_trip_seconds)
+        return rehearsal(slots, footing.assumptions)
+    round_trip = Seconds(footing.assumptions.walk.round_trip_seconds)
     wish = Wish(slots=slots, seconds=Seconds(wanted.seconds), rung=wanted.rung, round_trip=round_trip)
-    return size_challenge(target.figures, wish, assumptions)
+    return size_challenge(target.figures, wish, footing.assumptions)
 
 
 def attempt(
     channel: Channel,
     target: Target,
     wanted: Wanted,
+    footing: Footing,
     *,
     host: AnsweringHost,
     greeting: Greeting,
     verifier: str,
     number: int,
 ) -> Made:
-    """Make one attempt after the greeting. The prover sets nothing but a lower rung of the memory ladder."""
-    assumptions = load_assumptions().assumptions
+    """Make one attempt after the greeting. The prover sets nothing but a lower rung of the memory ladder.
+
+    Raises:
+        UsageError: There have been too many.
+    """
+    if number > _MOST_ATTEMPTS:
+        raise UsageError(
+            f"challenge: this would be attempt {number}, expected at most {_MOST_ATTEMPTS}: so many leave no odds; challenge "
+            "another machine"
+        )
     slots = target.slots or len(greeting.hello.slots)
     lowest = min(slot.largest_rung for slot in greeting.hello.slots)
     if lowest < wanted.rung and not wanted.rehearsal:
         console.say(
             f"the machine can give {lowest} % of its memory, not {wanted.rung} %: the challenge is smaller, and proves less"
         )
-    sizes = sizes_of(target, replace(wanted, rung=min(wanted.rung, lowest)), slots)
-    expected = expect(sizes, target.figures, assumptions)
+    sizes = sizes_of(target, replace(wanted, rung=min(wanted.rung, lowest)), slots, footing)
+    expected = expect(sizes, target.figures, footing.assumptions)
     console.say(
         f"challenging {slots} x {target.figures.title}: fill about {expected.fill:.0f} s, walk {expected.walk:.0f} s, "
         f"check {expected.check:.0f} s"
@@ -121,27 +153,36 @@ def attempt(
         channel,
         greeting,
         order,
-        deadlines=assumptions.deadlines,
-        stopwatch=BootStopwatch(WallClock()),
+        deadlines=footing.assumptions.deadlines,
+        stopwatch=footing.stopwatch,
         draw=secrets.token_bytes,
+        make=fastest_matrix(),
     )
-    return Made(greeting=greeting, conducted=conducted, sizes=sizes)
+    return Made(number=number, greeting=greeting, conducted=conducted, sizes=sizes)
 
 
-def greeted(channel: Channel, target: Target, wanted: Wanted) -> Greeting:
+def greeted(channel: Channel, target: Target, wanted: Wanted, footing: Footing) -> Greeting:
     """Greet the prover: a fresh seed, its commitment, evidence under it."""
-    deadlines = load_assumptions().assumptions.deadlines
+    deadlines = footing.assumptions.deadlines
     return greet(channel, suite=wanted.suite, slots=target.slots, deadlines=deadlines, draw=secrets.token_bytes)
 
 
 def result_of(
-    made: Sequence[Made], target: Target, wanted: Wanted, *, place: Place, host: AnsweringHost, verifier: str
+    made: Sequence[Made],
+    target: Target,
+    wanted: Wanted,
+    footing: Footing,
+    *,
+    place: Place,
+    host: AnsweringHost,
+    verifier: str,
+    earlier: Sequence[Attempt] = (),
 ) -> ChallengeResult:
-    """Put the result of all attempts together."""
+    """Put the result of all attempts together; `earlier` are those of earlier calls, numbered from 1."""
     last = made[-1]
     setting = Setting(
         place=place,
-        device=last.greeting.hello.device,
+        device=_kind_of(last.greeting),
         rehearsal=wanted.rehearsal,
         figures=target.figures,
         claimed=target.claimed,
@@ -152,27 +193,30 @@ def result_of(
     )
     attempts = [
         Attempt(
-            number=number,
+            number=one.number,
             nonce=one.greeting.nonce,
             evidence_sha256=one.greeting.hello.evidence,
             transcript_sha256=one.conducted.transcript.sha256(),
             outcome=one.conducted.outcome,
         )
-        for number, one in enumerate(made, start=1)
+        for one in made
     ]
-    return conclude(setting, attempts, load_catalogue(), load_assumptions())
+    return conclude(setting, [*earlier, *attempts], footing.catalogue, footing.assumed)
+
+
+def _kind_of(greeting: Greeting) -> DeviceKind:
+    """Return what the machine calls its devices; where its evidence is simulated, so are they, whatever it calls them."""
+    simulated = greeting.opened.bundle.origin is Origin.SIMULATED
+    return DeviceKind.SIMULATED if simulated else greeting.hello.device
 
 
 def files_of(made: Sequence[Made], result: ChallengeResult, signer: LoadedSigner) -> dict[str, bytes]:
     """Return everything that a third party needs, by file name: the sealed result, evidence with its key, the transcripts."""
     last = made[-1]
-    transcripts = {transcript_name(number): one.conducted.transcript.encode() for number, one in enumerate(made, start=1)}
+    transcripts = {transcript_name(one.number): one.conducted.transcript.encode() for one in made}
     subjects = [
         Subject(name=EVIDENCE_NAME, sha256=last.greeting.hello.evidence),
-        *(
-            Subject(name=transcript_name(number), sha256=one.conducted.transcript.sha256())
-            for number, one in enumerate(made, start=1)
-        ),
+        *(Subject(name=transcript_name(one.number), sha256=one.conducted.transcript.sha256()) for one in made),
     ]
     return {
         CHALLENGE_NAME: seal(PredicateType.CHALLENGE, subjects, dump(ChallengeResult, result), signer.signer),
@@ -188,8 +232,22 @@ def transcript_name(number: int) -> str:
 
 
 def shown(result: ChallengeResult) -> str:
-    """Write a result for people: the sentence, and on which basis it may be read."""
-    return f"{sentence(result)}\nBasis: {result.basis}: {result.basis_reason}."
+    """Write a result for people: the sentence, how often it was tried, and on which basis it may be read."""
+    basis = f"Basis: {result.basis}: {result.basis_reason}."
+    return "\n".join([*_head_of(result), sentence(result), *_tries_of(result), basis])
+
+
+def _head_of(result: ChallengeResult) -> list[str]:
+    return [f"{SIMULATED_HEAD}; memory and rates are those of a miniature"] if result.device is DeviceKind.SIMULATED else []
+
+
+def _tries_of(result: ChallengeResult) -> list[str]:
+    earlier = sum(1 for one in result.attempts if one.known_by is KnownBy.RECORD)
+    if len(result.attempts) == 1:
+        return []
+    return [
+        f"Attempts: {len(result.attempts)}, {earlier} of them in earlier calls; {result.assumed.attempts} had a seed and share the odds."
+    ]
 
 
 def show(result: ChallengeResult, form: Format) -> None:
@@ -201,14 +259,19 @@ def make_evidence(*, busy_ok: bool) -> MakeEvidence:
     """Return what seals this machine's evidence under a nonce, with one's own key."""
 
     def made(nonce: str, suite: str) -> SealedEvidence:
-        signer = load_signer("", None)
         if suite:
             bundle = collect(Collection(simulate="", nonce=nonce, suite=suite, busy_ok=busy_ok))
         else:
             bundle = probe(this_machine(TorchBench()), nonce=nonce, clock=WallClock())
-        return SealedEvidence(sealed=seal_evidence(bundle, signer.signer), public_key=public_pem(signer.signer.public_key))
+        return sealed_evidence(bundle)
 
     return made
+
+
+def sealed_evidence(bundle: EvidenceBundle) -> SealedEvidence:
+    """Seal evidence with one's own key."""
+    signer = load_signer("", None).signer
+    return SealedEvidence(sealed=seal_evidence(bundle, signer), public_key=public_pem(signer.public_key))
 
 
 def device_kind(device: str) -> DeviceKind:

@@ -14,6 +14,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from gpuaudit.catalogue.model import Catalogue, Product, Quantity, Span
 from gpuaudit.challenge.assumption import Assumptions
 from gpuaudit.challenge.crew import ChallengeCrew, SameProcessCrew
 from gpuaudit.challenge.figures import Figures
@@ -29,6 +30,14 @@ _BLOCK_BYTES: Final = 256
 _GROUP_ROWS: Final = 256
 _MEMORY_BYTES: Final = 512 * 1024
 _LARGEST_RUNG: Final = 95
+_SHRINKING: Final = frozenset(
+    {
+        Quantity.MEMORY_TOTAL_BYTES,
+        Quantity.CUDA_MEMORY_TOTAL_BYTES,
+        Quantity.MEMORY_BANDWIDTH_BYTES_PER_SECOND,
+        Quantity.NVLINK_BIDIRECTIONAL_BYTES_PER_SECOND,
+    }
+)
 
 
 class VirtualStopwatch(Stopwatch):
@@ -76,38 +85,69 @@ def pool_pace(figures: Figures, cards: int, slots: int, assumptions: Assumptions
     )
 
 
-def miniature_assumptions(assumptions: Assumptions) -> Assumptions:
-    """Return assumptions for small matrices and blocks, in the same proportion to each other as at full size."""
-    shape = replace(assumptions.shape, width=_WIDTH, block_bytes=_BLOCK_BYTES, group_rows=_GROUP_ROWS)
-    return replace(assumptions, shape=shape)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miniature:
+    """All products, and what is assumed of them, at small size: a challenge of the same wish takes each exactly as long."""
+
+    catalogue: Catalogue
+    assumptions: Assumptions
 
 
-def scale_of(figures: Figures) -> float:
-    """Return by which number a miniature of this product divides its memory."""
-    return figures.memory_bytes / _MEMORY_BYTES
+def miniature_of(claimed: Figures, catalogue: Catalogue, assumptions: Assumptions) -> Miniature:
+    """Shrink everything alike, so that the memory of the claimed product becomes half a mebibyte.
 
-
-def miniature(figures: Figures, scale: float, full: Assumptions) -> Figures:
-    """Return the product at small size: a challenge of the same wish takes it exactly as long.
-
-    Args:
-        figures: At full size.
-        scale: As `scale_of` the claimed product: rivals must shrink alike.
-        full: The assumptions at full size.
+    Matrices and blocks get smaller in the same proportion to each other; memory, bandwidth and links by one number, and rates by
+    that number times the one for the width, since work per byte is in proportion to the width.
     """
-    # Work per byte is in proportion to the width.
-    work = scale * full.shape.width / _WIDTH
-    return replace(
-        figures,
-        memory_bytes=int(figures.memory_bytes / scale),
-        physical_bytes=int(figures.physical_bytes / scale),
-        operations=figures.operations / work,
-        expected_operations=figures.expected_operations / work,
-        ceiling=figures.ceiling / work,
-        bandwidth=figures.bandwidth / scale,
-        link=figures.link / scale,
-        peer_link=figures.peer_link / scale,
+    scale = claimed.memory_bytes / _MEMORY_BYTES
+    work = scale * assumptions.shape.width / _WIDTH
+    shape = replace(assumptions.shape, width=_WIDTH, block_bytes=_BLOCK_BYTES, group_rows=_GROUP_ROWS)
+    links = replace(
+        assumptions.links,
+        superchip=assumptions.links.superchip / scale,
+        other_machine=assumptions.links.other_machine / scale,
+        per_lane={generation: rate / scale for generation, rate in assumptions.links.per_lane.items()},
     )
+    steps = assumptions.checking.row_steps_per_second * (assumptions.shape.width / _WIDTH) ** 2
+    checking = replace(assumptions.checking, row_steps_per_second=steps)
+    return Miniature(
+        catalogue=replace(catalogue, products=tuple(_shrunk(product, scale, work) for product in catalogue.products)),
+        assumptions=replace(assumptions, shape=shape, links=links, checking=checking),
+    )
+
+
+def _shrunk(product: Product, scale: float, work: float) -> Product:
+    spans = {quantity: _divided(span, scale) if quantity in _SHRINKING else span for quantity, span in product.spans.items()}
+    return replace(product, spans=spans, rates={dtype: _divided(rate, work) for dtype, rate in product.rates.items()})
+
+
+def _divided(span: Span, number: float) -> Span:
+    return replace(span, smallest=span.smallest / number, largest=span.largest / number)
+
+
+def slowest_pace(cards: Sequence[Figures], assumptions: Assumptions) -> Pace:
+    """Return the pace of a machine of these cards, one for each slot: a line is sent when the last of them is done."""
+    paces = [honest_pace(card, len(cards), assumptions) for card in cards]
+    return Pace(
+        operations_per_second=min(pace.operations_per_second for pace in paces),
+        lookup_bytes_per_second=min(pace.lookup_bytes_per_second for pace in paces),
+        round_trip=Seconds(assumptions.walk.round_trip_seconds),
+    )
+
+
+class SmallDevice(NumpyDevice):
+    """A device with so much memory and no more."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        """Have so many bytes."""
+        super().__init__()
+        self._memory_bytes = memory_bytes
+
+    @override
+    def prepare(self, sizes: Sizes) -> None:
+        if sizes.memory_bytes > self._memory_bytes:
+            raise MemoryError(f"{sizes.memory_bytes} bytes are wanted, this simulated device has {self._memory_bytes}")
+        super().prepare(sizes)
 
 
 class PacedCrew(ChallengeCrew):

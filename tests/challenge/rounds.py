@@ -30,25 +30,17 @@ from gpuaudit.challenge.transcript import Transcript
 from gpuaudit.envelope import seal_evidence
 from gpuaudit.envelope.keys import public_pem
 from gpuaudit.simulated.prover import (
+    Miniature,
     PacedCrew,
     VirtualStopwatch,
     honest_pace,
-    miniature,
-    miniature_assumptions,
-    scale_of,
+    miniature_of,
     simulated_devices,
 )
 from gpuaudit.units import Seconds
 from tests.envelope.bundles import small_bundle
 
 FULL = load_assumptions().assumptions
-_MINIATURE = miniature_assumptions(FULL)
-SMALL: Assumptions = replace(
-    _MINIATURE,
-    shape=replace(_MINIATURE.shape, jumps=32),
-    samples=replace(_MINIATURE.samples, rows=64, walks=32),
-    deadlines=replace(_MINIATURE.deadlines, multiple_of_expected=500),
-)
 TINY = Sizes(
     slots=1,
     width=256,
@@ -65,6 +57,28 @@ TINY = Sizes(
 )
 GENEROUS = Bounds(operations=1e18, looked_up_bytes=1e15)
 A100 = "a100-sxm4-80gb"
+
+
+def full_figures(product: str = A100) -> Figures:
+    return require_figures(load_catalogue().product(product), FULL)
+
+
+@cache
+def shrunk(claimed: str = A100) -> Miniature:
+    return miniature_of(full_figures(claimed), load_catalogue(), FULL)
+
+
+def figures(product: str = A100, claimed: str = A100) -> Figures:
+    return require_figures(shrunk(claimed).catalogue.product(product), shrunk(claimed).assumptions)
+
+
+_MINIATURE = shrunk().assumptions
+SMALL: Assumptions = replace(
+    _MINIATURE,
+    shape=replace(_MINIATURE.shape, jumps=32),
+    samples=replace(_MINIATURE.samples, rows=128, walks=32),
+    deadlines=replace(_MINIATURE.deadlines, multiple_of_expected=500),
+)
 Answer = Callable[[bytes], bytes]
 
 
@@ -75,14 +89,6 @@ def signer() -> CryptoSigner:
 
 def sealed(nonce: str, suite: str = "") -> SealedEvidence:
     return SealedEvidence(sealed=seal_evidence(small_bundle(nonce=nonce), signer()), public_key=public_pem(signer().public_key))
-
-
-def full_figures(product: str = A100) -> Figures:
-    return require_figures(load_catalogue().product(product), FULL)
-
-
-def figures(product: str = A100, claimed: str = A100) -> Figures:
-    return miniature(full_figures(product), scale_of(full_figures(claimed)), FULL)
 
 
 def sizes_for(claimed: Figures, slots: int = 1, *, rung: int = 95, seconds: float = 10.0) -> Sizes:
@@ -102,6 +108,8 @@ class Round:
     wrap: Callable[[ChallengeCrew], ChallengeCrew] = lambda crew: crew
     tamper: Callable[[Answer], Answer] = lambda answer: answer
     bounds: Bounds = GENEROUS
+    draw: Draw | None = None
+    channel: type[DirectChannel] = DirectChannel
 
     def sizes(self) -> Sizes:
         return sizes_for(self.claimed, self.slots)
@@ -113,8 +121,8 @@ class Round:
 
     def run(self, sizes: Sizes | None = None) -> Conducted:
         """Greet and conduct; a refused greeting is a failed attempt of which no seed was revealed."""
-        draw = random.Random(self.seed).randbytes
-        channel = DirectChannel(self.tamper(self.answerer().answer), self.stopwatch)
+        draw = self.draw or random.Random(self.seed).randbytes
+        channel = self.channel(self.tamper(self.answerer().answer), self.stopwatch)
         try:
             self.greeting: Greeting = greet(channel, suite="", slots=self.slots, deadlines=SMALL.deadlines, draw=draw)
         except RefusedError as error:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from gpuaudit.challenge.conclude import sentence
+from gpuaudit.catalogue.compiled import load_catalogue
+from gpuaudit.challenge.assumption import load_assumptions
+from gpuaudit.challenge.conclude import last_times, sentence
 from gpuaudit.challenge.floors import escaping_share, work_floors
 from gpuaudit.challenge.messages import DeviceKind
-from gpuaudit.challenge.recheck import recheck
-from gpuaudit.challenge.result import ChallengeResult, NotProved, Place, Proved
+from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, recheck
+from gpuaudit.challenge.result import Accepted, Attempt, ChallengeResult, Failed, KnownBy, NotProved, Place, Proved
+from gpuaudit.challenge.sample import SlotSample
+from gpuaudit.challenge.sizing import expect
 from gpuaudit.errors import AuthenticityError
 from gpuaudit.evidence.codec import dump, load
 from gpuaudit.units import Bytes, Seconds
 from tests.challenge.results import FAILED, UNTIMED, full_size
-from tests.challenge.rounds import Round, concluded
+from tests.challenge.rounds import FULL, Round, concluded, full_figures
 
 
 @pytest.mark.parametrize(
@@ -153,6 +158,158 @@ def attempt(result: ChallengeResult, **changes: object) -> ChallengeResult:
 def test_a_result_that_says_more_than_its_transcript_is_not_authentic(change: object) -> None:
     with pytest.raises(AuthenticityError):
         rechecked(change)
+
+
+def earlier(result: ChallengeResult, **changes: object) -> ChallengeResult:
+    """Put an attempt of an earlier call before the one that there is, with the odds that follow."""
+    before = Attempt(
+        number=1, nonce="2" * 64, evidence_sha256="3" * 64, transcript_sha256="", outcome=FAILED, known_by=KnownBy.RECORD
+    )
+    this = replace(result.attempts[0], **changes)  # type: ignore[arg-type]
+    return replace(result, attempts=(before, this), assumed=replace(result.assumed, attempts=2))
+
+
+def with_floors_that_follow(result: ChallengeResult) -> ChallengeResult:
+    times = last_times(result)
+    assert isinstance(result.conclusion, Proved)
+    follow = work_floors(result.sizes, result.assumed, fill=times.fill_seconds, walk=times.walk_seconds)
+    return replace(result, conclusion=replace(result.conclusion, floors=follow))
+
+
+def more_steps(result: ChallengeResult) -> ChallengeResult:
+    return with_floors_that_follow(replace(result, sizes=replace(result.sizes, steps=9)))
+
+
+def undivided(result: ChallengeResult) -> ChallengeResult:
+    two = earlier(result, number=2)
+    return replace(two, assumed=replace(two.assumed, attempts=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(more_steps, "other sizes than the challenge", id="more-work-than-was-done"),
+        pytest.param(undivided, "odds for 1 attempts, expected 2", id="an-earlier-attempt-that-costs-nothing"),
+        pytest.param(lambda one: replace(one, device=DeviceKind.CUDA, basis="challenged"), "hello", id="simulated-as-cuda"),
+        pytest.param(lambda one: attempt(one, known_by=KnownBy.RECORD), "transcript", id="nothing-but-the-signers-record"),
+        pytest.param(lambda one: earlier(one, number=2), "tender, verifier or host", id="another-number-than-was-challenged"),
+        pytest.param(
+            lambda one: attempt(one, outcome=replace(FAILED, seed_revealed=False)), "odds|seed", id="a-seed-kept-quiet"
+        ),
+    ],
+)
+def test_what_a_signer_could_leave_unsaid_is_in_the_transcript(change: object, words: str) -> None:
+    with pytest.raises(AuthenticityError, match=words):
+        rechecked(change)
+
+
+def flipped(part: bytes) -> bytes:
+    return bytes([part[0] ^ 1]) + part[1:]
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        pytest.param("hello", lambda part: part.replace(b"SIMULATED-0", b"SIMULATED-1"), id="another-device-greeted"),
+        pytest.param("hello", lambda part: part.replace(b'KeyBytes":', b'KeyBytes":1'), id="another-key-greeted"),
+        pytest.param("open", lambda part: part.replace(b'"groups":[', b'"groups":[7000,'), id="something-else-asked-for"),
+        pytest.param("opened", lambda part: part + b"0", id="a-byte-more-opened"),
+        pytest.param("opened", lambda part: part[:-1], id="a-byte-fewer-opened"),
+        pytest.param("seed", flipped, id="another-seed"),
+        pytest.param("second_seed", flipped, id="another-second-seed"),
+        pytest.param("second_seed", lambda part: part[:-1], id="half-a-second-seed"),
+    ],
+)
+def test_a_transcript_of_which_one_part_is_another_does_not_fit_together(part: str, change: Callable[[bytes], bytes]) -> None:
+    """Its digest is signed anew: who signs can write anything, and it has to hold all the same."""
+    round_ = Round()
+    conducted = round_.run()
+    changed = replace(conducted.transcript, **{part: change(getattr(conducted.transcript, part))})
+    assert changed != conducted.transcript
+    with pytest.raises(AuthenticityError, match="step"):
+        recheck(
+            attempt(concluded(round_, conducted), transcript_sha256=changed.sha256()),
+            {changed.sha256(): changed},
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda one: replace(one, rows=one.rows[:-1]), id="a-row-fewer"),
+        pytest.param(lambda one: replace(one, walks=one.walks[1:]), id="a-walk-fewer"),
+        pytest.param(lambda one: replace(one, walks=one.walks[::-1]), id="not-the-last-epoch-last"),
+    ],
+)
+def test_fewer_samples_than_the_odds_are_worked_out_for_are_not_enough(change: Callable[[SlotSample], SlotSample]) -> None:
+    """The groups and epochs that were opened are the same: only the signer would have looked at less of them."""
+
+    def fewer(result: ChallengeResult) -> ChallengeResult:
+        outcome = result.attempts[0].outcome
+        assert isinstance(outcome, Accepted)
+        return attempt(result, outcome=replace(outcome, samples=tuple(change(one) for one in outcome.samples)))
+
+    with pytest.raises(AuthenticityError, match="step 9: samples"):
+        rechecked(fewer)
+
+
+@pytest.mark.parametrize(
+    ("assumed", "same"),
+    [
+        pytest.param({}, True, id="as-it-was-made"),
+        pytest.param({"link_bytes_per_second": 1e9}, False, id="a-slower-link"),
+        pytest.param({"ceiling_operations_per_second": 1e9}, False, id="a-slower-product"),
+        pytest.param({"physical_bytes": 10**9}, False, id="smaller-cards"),
+        pytest.param({"alpha": 0.5}, False, id="other-odds"),
+    ],
+)
+def test_what_is_assumed_has_to_be_what_the_catalogue_has(assumed: dict[str, float], same: bool) -> None:
+    result = full_size()
+    changed = replace(result, assumed=replace(result.assumed, **assumed))  # type: ignore[arg-type]
+    if same:
+        assert assumed_is_of_the_catalogue(changed, load_catalogue(), load_assumptions())
+    else:
+        with pytest.raises(AuthenticityError, match="not what the catalogue has of it"):
+            assumed_is_of_the_catalogue(changed, load_catalogue(), load_assumptions())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"catalogue_version": "another"}, id="another-catalogue"),
+        pytest.param({"sizing_sha256": "0" * 64}, id="other-assumptions"),
+        pytest.param({"product": "host"}, id="a-processor"),
+        pytest.param({"device": DeviceKind.SIMULATED}, id="simulated"),
+    ],
+)
+def test_what_cannot_be_compared_is_not_said_to_be_the_same(changes: dict[str, object]) -> None:
+    result = replace(full_size(), **changes)  # type: ignore[arg-type]
+    assert not assumed_is_of_the_catalogue(result, load_catalogue(), load_assumptions())
+
+
+def test_an_attempt_that_failed_before_the_seed_cannot_hide_that_it_was_after_it() -> None:
+    round_ = Round()
+    round_.tamper = lambda answer: lambda line: b"" if b'"type":"seed"' in line else answer(line)
+    conducted = round_.run()
+    result, transcript = concluded(round_, conducted), conducted.transcript
+    recheck(result, {transcript.sha256(): transcript})
+    assert isinstance(conducted.outcome, Failed)
+    lying = attempt(result, outcome=replace(conducted.outcome, seed_revealed=False))
+    with pytest.raises(AuthenticityError, match="a seed was revealed"):
+        recheck(lying, {transcript.sha256(): transcript})
+
+
+@pytest.mark.parametrize(("product", "last"), [("a100-sxm4-80gb", 21), ("h100-sxm5-80gb", 12), ("h200-sxm", 32)])
+def test_eight_cards_are_told_from_seven_up_to_the_attempt_that_is_published(product: str, last: int) -> None:
+    result = full_size(product)
+    expected = expect(result.sizes, full_figures(product), FULL)
+
+    def cards(attempts: int) -> int:
+        assumed = replace(result.assumed, attempts=attempts)
+        walk = Seconds(expected.walk + 0.1)
+        return work_floors(result.sizes, assumed, fill=expected.fill, walk=walk).cards
+
+    assert (cards(1), cards(last), cards(last + 1)) == (8, 8, 7)
 
 
 def test_the_odds_are_not_those_of_a_single_stage() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from gpuaudit.cli.app import run
-from tests.challenge.sshd import SSHD, Server, sshd
+from tests.challenge.rounds import A100
+from tests.challenge.sshd import Server, installed_program, needs_sshd, rehearsed_over_ssh, sshd
 from tests.cli.conftest import Gpuaudit
 
-A100 = "a100-sxm4-80gb"
 WRITTEN = {"challenge.json", "evidence.json", "machine.pub", "transcript-1.bin"}
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -152,6 +150,14 @@ def test_a_request_travels_as_a_file_and_so_does_its_answer(gpuaudit: Gpuaudit, 
     assert gpuaudit("challenge", "recheck", "proof/challenge.json").code == 0
     result = json.loads(gpuaudit("challenge", "check", "request.txt", "answer", "--product", A100, "--format", "json").out)
     assert result["conclusion"]["kind"] == "not-proved"
+    wrong = gpuaudit("challenge", "check", "request.txt", "answer", "--tender", "sustech-2024", "--product", A100)
+    assert wrong.code == 2
+    assert "issued with another tender" in wrong.err
+    assert gpuaudit("keys", "new", "--name", "second").code == 0
+    second = home.parent / "config" / "gpuaudit" / "keys" / "second.pem"
+    wrong = gpuaudit("challenge", "check", "request.txt", "answer", "--product", A100, "--key", second)
+    assert wrong.code == 2
+    assert "issued with another key" in wrong.err
     flipped(home / "answer" / "answer.bin", -1)
     flipped(home / "answer" / "answer.bin", -4000)
     again = gpuaudit("challenge", "issue", "second.txt", "--product", A100, "--rehearsal")
@@ -159,6 +165,27 @@ def test_a_request_travels_as_a_file_and_so_does_its_answer(gpuaudit: Gpuaudit, 
     other = gpuaudit("challenge", "check", "second.txt", "answer", "--product", A100)
     assert other.code == 3
     assert "step 1" in other.err
+
+
+def test_a_request_is_never_written_over_anything(gpuaudit: Gpuaudit, home: Path) -> None:
+    (home / "request.txt").write_text("mine")
+    for request, words in (("request.txt", "exists"), ("no/request.txt", "no such folder")):
+        ran = gpuaudit("challenge", "issue", request, "--product", A100, "--rehearsal")
+        assert ran.code == 2
+        assert words in ran.err
+        assert "give another REQUEST" in ran.err
+    assert (home / "request.txt").read_text() == "mine"
+
+
+def test_a_machine_without_a_device_says_so_to_a_request(
+    gpuaudit: Gpuaudit, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpuaudit("challenge", "issue", "request.txt", "--product", A100, "--rehearsal").code == 0
+    ran = gpuaudit("challenge", "answer", "request.txt", "--out", "answer")
+    assert ran.code == 4
+    assert "no device to challenge on this machine" in ran.err
+    assert not (home / "answer").exists()
 
 
 def test_a_full_size_challenge_does_not_fit_into_a_file(gpuaudit: Gpuaudit) -> None:
@@ -181,9 +208,6 @@ def test_answering_does_not_let_anything_else_be_printed_between_the_messages() 
     assert json.loads(line)["type"] == "abort"
 
 
-needs_sshd = pytest.mark.skipif(SSHD is None or os.geteuid() != 0, reason="openssh-server is not installed, or not run as root")
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> object:
     (tmp_path / "sshd").mkdir()
@@ -193,21 +217,11 @@ def server(tmp_path: Path) -> object:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """The program on the other machine, with a home of its own."""
-    path = tmp_path / "gpuaudit-there"
-    there = tmp_path / "there"
-    path.write_text(
-        f"#!/bin/sh\nexport XDG_CONFIG_HOME={shlex.quote(str(there))} OPENBLAS_NUM_THREADS=1\n"
-        f"env > {shlex.quote(str(tmp_path / 'environment'))}\n"
-        f'exec {shlex.quote(sys.executable)} -m gpuaudit "$@"\n'
-    )
-    path.chmod(0o755)
-    return path
+    return installed_program(tmp_path)
 
 
 def over_ssh(server: Server, program: Path, *more: str) -> list[str]:
-    fixed = ["challenge", "ssh", "audited", "--product", A100, "--slots", "1", "--rehearsal", "--device", "cpu"]
-    return [*fixed, "--ssh-config", str(server.config), "--remote", str(program), *more]
+    return rehearsed_over_ssh(server.config, program, *more)
 
 
 @needs_sshd

@@ -9,7 +9,7 @@ from typing_extensions import override
 from gpuaudit.challenge.chain import final_rows, fold_bytes, folds_of, matrices_of, row_seeds
 from gpuaudit.challenge.domain import Domain, stream
 from gpuaudit.challenge.slot import NumpyDevice
-from gpuaudit.challenge.walk import Lanes, coefficients_of, first_states, result_bytes, walk
+from gpuaudit.challenge.walk import Lanes, coefficients_of, first_states, next_walk_seed, result_bytes, walk
 from gpuaudit.simulated.prover import VirtualStopwatch
 
 
@@ -138,6 +138,19 @@ class SharedCoefficients(NumpyDevice):
         sizes = self._sizes
         states = first_states(seed, sizes, 0, sizes.walkers)
         return result_bytes(walk(states, coefficients_of(self._kept[0], sizes), sizes, self._read))
+
+
+class ChainedOnlyBySeed(NumpyDevice):
+    """Takes each epoch's seed from the one before and not from what that epoch came to, so that all could be walked at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = b""
+
+    @override
+    def walk_epoch(self, seed: bytes) -> bytes:
+        self._own = next_walk_seed(self._own, bytes(len(seed))) if self._own else seed
+        return super().walk_epoch(self._own)
 
 
 class OneWalker(NumpyDevice):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,6 +111,25 @@ def test_a_reader_that_takes_nothing_is_late(pipes: Pipes) -> None:
         channel.send(bytes(10_000_000), within=Seconds(0.2))
 
 
+def test_what_is_sent_is_stamped_before_its_first_byte_leaves(pipes: Pipes) -> None:
+    """A seed that is taken slowly starts the clock when the first of it could have been read, not when the last of it was."""
+    channel, _, their_reading = pipes
+    data = bytes(200_000)
+
+    def take() -> None:
+        time.sleep(0.3)
+        left = len(data)
+        while left:
+            left -= len(os.read(their_reading, left))
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    began = BootStopwatch().stamp()
+    sent = channel.send(data, within=Seconds(5))
+    taking.join()
+    assert seconds_between(began, sent) < 0.2 < seconds_between(began, BootStopwatch().stamp())
+
+
 def test_sending_to_nobody_is_one_error(pipes: Pipes) -> None:
     channel, _, their_reading = pipes
     os.close(their_reading)
@@ -122,6 +142,20 @@ def test_the_clock_runs_and_agrees_with_the_wall() -> None:
     began = stopwatch.stamp()
     time.sleep(0.05)
     assert 0.05 <= seconds_between(began, stopwatch.stamp()) < 5
+
+
+@pytest.mark.parametrize(("system", "clock"), [("linux", "CLOCK_BOOTTIME"), ("darwin", "CLOCK_MONOTONIC_RAW")])
+def test_the_clock_is_one_that_counts_sleep(monkeypatch: pytest.MonkeyPatch, system: str, clock: str) -> None:
+    asked: list[int] = []
+
+    def told(which: int) -> int:
+        asked.append(which)
+        return 0
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(time, "clock_gettime_ns", told)
+    BootStopwatch().stamp()
+    assert asked == [getattr(time, clock)]
 
 
 def held_up(kind: str, stopwatch: VirtualStopwatch, seconds: float, suspended: float) -> Callable[[Answer], Answer]:

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from gpuaudit.catalogue.model import Span
 from gpuaudit.challenge.conclude import sentence
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.figures import Figures
 from gpuaudit.challenge.floors import Floors
-from gpuaudit.challenge.result import Accepted, NotProved, Place, Proved
+from gpuaudit.challenge.result import Accepted, Failed, NotProved, Place, Proved
 from gpuaudit.challenge.rivals import lookup_ceiling, remaining
+from gpuaudit.evidence.measurement import Dtype
 from gpuaudit.simulated.prover import Pace, PacedCrew, honest_pace, pool_pace, simulated_devices
-from tests.challenge.rounds import A100, SMALL, Round, concluded, figures
+from tests.challenge.rounds import A100, SMALL, Round, concluded, figures, shrunk
 from tests.scenarios.challenge.cheats import Parking
 
 H100 = "h100-sxm5-80gb"
@@ -52,14 +54,30 @@ def test_four_honest_cards_are_four_by_capacity() -> None:
     assert floors.cards == 4
 
 
-def test_one_device_behind_four_slots_is_one_device() -> None:
-    """One quarter of everything is at hand; the rest comes over the link each time it is looked up."""
-    round_ = Round(slots=4)
+def one_behind(slots: int) -> Round:
+    """One device: its share of everything is at hand, the rest comes over the link each time it is looked up."""
+    round_ = Round(slots=slots)
     one = honest_pace(round_.claimed, 1, SMALL)
-    crossing = round_.claimed.link / (3 / 4) / 4
-    floors = floors_of(at_pace(round_, replace(one, lookup_bytes_per_second=crossing)))
+    crossing = round_.claimed.link / ((slots - 1) / slots) / slots
+    return at_pace(round_, replace(one, lookup_bytes_per_second=crossing))
+
+
+def test_one_device_behind_four_slots_is_one_device() -> None:
+    """Rates do not add up: one line for all slots stops the clock, so every slot pays for the last of them."""
+    round_ = one_behind(4)
+    floors = floors_of(round_)
     assert floors.operations_per_second < round_.claimed.expected_operations
     assert floors.cards <= 1
+
+
+def test_one_device_behind_eight_slots_is_too_late_for_any_floor() -> None:
+    outcome = one_behind(8).run().outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.step, "late" in outcome.reason) == (8, True)
+
+
+def test_eight_honest_cards_are_eight_and_in_time() -> None:
+    assert floors_of(Round(slots=8)).cards == 8
 
 
 def test_seven_devices_behind_eight_slots_are_not_eight() -> None:
@@ -144,6 +162,16 @@ def test_whoever_is_excluded_cannot_reach_the_floors_even_as_a_pool() -> None:
         pool = floors_of(at_pace(round_, pool_pace(figures("l40s"), cards, 1, SMALL)))
         assert pool.lookup_bytes_per_second < honest.lookup_bytes_per_second
     assert lookup_ceiling(figures("l40s"), 1) < honest.lookup_bytes_per_second
+
+
+@pytest.mark.parametrize("product", ["b300", "v100-sxm2-16gb"])
+def test_a_ceiling_is_that_of_the_fastest_exact_path_not_of_the_int8_figure(product: str) -> None:
+    """Both give the same bytes faster by a floating-point product with exact sums, and faster yet by two levels of Strassen."""
+    known = shrunk().catalogue.product(product)
+    int8 = known.rate(Dtype.INT8)
+    floating = max(rate.largest for dtype in (Dtype.BF16, Dtype.FP16) if isinstance(rate := known.rate(dtype), Span))
+    assert not isinstance(int8, Span) or floating > 2 * int8.smallest
+    assert figures(product).ceiling >= 1.3 * floating
 
 
 def test_a_failed_attempt_proves_nothing_and_says_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -66,7 +67,9 @@ def test_the_untouched_answer_is_accepted() -> None:
         pytest.param("prepare", lambda _: b"", 2, id="nothing-instead-of-hello"),
         pytest.param("prepare", lambda reply: reply[:-40], 2, id="key-cut-off"),
         pytest.param("prepare", lambda reply: reply.replace(b'"version":1', b'"version":2'), 2, id="another-version"),
+        pytest.param("prepare", edited(evidence="0" * 64), 2, id="other-evidence-than-the-hello-names"),
         pytest.param("prepare", flip(600), 2, id="evidence-changed-after-it-was-sealed"),
+        pytest.param("prepare", edited(evidenceBytes=8 * 1024 * 1024), 2, id="more-evidence-than-comes"),
         pytest.param("challenge", lambda _: b"", 3, id="not-armed"),
         pytest.param("challenge", lambda _: write(Abort(reason="out of memory")), 3, id="gives-up-before-the-seed"),
         pytest.param("seed", lambda _: b"", 6, id="gone-after-the-seed"),
@@ -88,6 +91,27 @@ def test_a_changed_answer_is_refused_at_its_step(kind: str, change: Change, step
     got = outcome(kind, change)
     assert got.step == step, got
     assert got.seed_revealed == (step > 3)
+
+
+@pytest.mark.parametrize(
+    ("field", "length"),
+    [
+        pytest.param("evidenceBytes", 8 * 1024 * 1024 + 1, id="more-evidence-than-is-ever-taken"),
+        pytest.param("evidenceBytes", 10**15, id="evidence-of-a-petabyte"),
+        pytest.param("evidenceBytes", -1, id="evidence-of-less-than-nothing"),
+        pytest.param("publicKeyBytes", 4097, id="a-key-too-long"),
+        pytest.param("publicKeyBytes", 0, id="no-key"),
+    ],
+)
+def test_a_forged_length_is_refused_before_a_byte_of_it_is_waited_for(field: str, length: int) -> None:
+    got = outcome("prepare", edited(**{field: length}))
+    assert (got.step, got.seed_revealed) == (2, False)
+    assert got.reason.startswith(f"malformed: message: {field}: ")
+
+
+def test_one_commitment_for_two_slots_is_refused_at_step_6() -> None:
+    one = outcome("seed", edited(slots=["0" * 64]), slots=2)
+    assert (one.step, one.reason) == (6, "1 commitments, expected 2")
 
 
 def test_evidence_that_was_sealed_for_another_nonce_is_refused_at_step_1() -> None:
@@ -144,6 +168,7 @@ HOSTILE = [
     pytest.param(b'{"type":"armed","x":NaN}\n', id="nan"),
     pytest.param(b'{"type":"armed","x":1e999}\n', id="1e999"),
     pytest.param(b'{"type":"armed","x":' + b"9" * 5_000 + b"}\n", id="5000-digits"),
+    pytest.param(b'{"type":"armed","x":' + b"9" * 4_000 + b"}\n", id="4000-digits"),
     pytest.param(b'{"type":"armed","x":' + b"9" * 400 + b"}\n", id="400-digits"),
     pytest.param(b'{"type":"armed","type":"armed"}\n', id="duplicate-keys"),
     pytest.param(b'{"type":"armed","more":1}\n', id="unknown-key"),
@@ -159,6 +184,8 @@ HOSTILE = [
     pytest.param(b"0" * 10_000_000, id="ten-megabytes-without-a-newline"),
     pytest.param(b'{"type":"walked","slots":[["' + b"0" * 63 + b'"]]}\n', id="short-hex"),
     pytest.param(b'{"type":"walked","slots":[["' + b"A" * 64 + b'"]]}\n', id="upper-case-hex"),
+    pytest.param(b'{"type":"walked","slots":[["' + b"00 " * 21 + b'0"]]}\n', id="hex-with-blanks"),
+    pytest.param(b'{"type":"committed","slots":["' + b"A" * 42 + b'B=="]}\n', id="base64"),
     pytest.param(b'{"type":"committed","slots":true}\n', id="true-is-no-list"),
 ]
 
@@ -199,9 +226,36 @@ def test_a_prover_that_offers_fewer_slots_gets_no_seed() -> None:
     assert got.reason == "1 slots were offered, expected 2"
 
 
-def test_depth_is_counted_before_anything_is_parsed() -> None:
-    with pytest.raises(AuthenticityError, match="at most 4 levels"):
-        read(b"[[[[[1]]]]]", Armed, place="here")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param(b"[[[[[1]]]]]", "at most 4 levels", id="depth-before-anything-is-parsed"),
+        pytest.param(b"[" * 100_000, "at most 4 levels", id="nested-lists"),
+        pytest.param(b'{"type":"armed","x":' + b"9" * 17 + b"}", "more than 16 digits", id="digits-before-anything-is-parsed"),
+        pytest.param(b'{"type":"armed","x":' + b"9" * 5_000 + b"}", "more than 16 digits", id="5000-digits"),
+        pytest.param(b'{"type":"armed","x":NaN}', "NaN is not a JSON number", id="nan"),
+        pytest.param(b'{"type":"armed","x":1e999}', "too large for a finite number", id="1e999"),
+        pytest.param(b'{"type":"armed","type":"armed"}', "occurs twice", id="duplicate-keys"),
+        pytest.param(b'{"type":"armed","more":1}', "more: Unexpected keyword", id="unknown-key"),
+        pytest.param(b'{"type": "armed"}', "not in the one form", id="blanks"),
+        pytest.param(b'{"type":"\\u0061rmed"}', "not in the one form", id="escapes"),
+        pytest.param(b'{"type":"armed"}\r', "printable ASCII", id="carriage-return"),
+        pytest.param(b'{"type":"ar\x1b]52;c;AAAA\x07med"}', "printable ASCII", id="escape-sequence"),
+        pytest.param('{"type":"arm\u0435d"}'.encode(), "printable ASCII", id="cyrillic"),
+    ],
+)
+def test_each_is_refused_for_its_own_reason(line: bytes, words: str) -> None:
+    """Several checks would stop most of these; each has to be there."""
+    with pytest.raises(AuthenticityError, match=words):
+        read(line, Armed, place="here")
+
+
+def test_the_one_form_is_read() -> None:
+    assert read(b'{"type":"armed"}', Armed, place="here") == Armed()
+
+
+# Hello with evidence and key; armed; commitments with group hashes; digests of epochs; what was opened.
+LAST = 4
 
 
 @dataclass
@@ -270,17 +324,20 @@ def test_ten_thousand_mutated_messages_are_refused_and_none_is_a_fault() -> None
     """Whatever is changed in one reply of an accepted attempt, nothing is proved any more, and nothing raises."""
     round_, honest = recorded()
     chance = random.Random(20261123)
-    tried, accepted = 0, []
-    while tried < 10_000:
+    tried: Counter[int] = Counter()
+    accepted = []
+    while tried.total() < 10_000:
         place = chance.choice((0, 1, 2, 2, 3, 3, 4, 4))
         change = mutated(honest[place], chance)
-        if change.startswith(honest[place]):
-            # What comes after an answer is not read.
+        if change == honest[place] or (place == LAST and change.startswith(honest[place])):
+            # The same after all; and what comes after the last answer is not read.
             continue
-        tried += 1
+        tried[place] += 1
         if isinstance(conducted(round_, [*honest[:place], change, *honest[place + 1 :]], place).outcome, Accepted):
             accepted.append((place, change[:300]))
     assert accepted == []
+    assert len(tried) == len(honest) == LAST + 1
+    assert min(tried.values()) > 1_000
 
 
 def test_what_is_written_can_be_read_and_nothing_else_is_written() -> None:

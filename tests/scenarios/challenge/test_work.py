@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from typing_extensions import override
 
+from gpuaudit.challenge.channel import Arrival
 from gpuaudit.challenge.crew import ChallengeCrew
+from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.domain import device_key, seed_commitment
 from gpuaudit.challenge.messages import DeviceKind, SlotOffer, SlotOpening
 from gpuaudit.challenge.result import Accepted, Failed
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.slot import ChallengeDevice, NumpyDevice
+from gpuaudit.challenge.stopwatch import Stamp
+from gpuaudit.units import Seconds
 from tests.challenge.rounds import Answer, Round
 from tests.scenarios.challenge import cheats
 
 
-def refusal(round_: Round) -> Failed:
-    outcome = round_.run().outcome
+def refusal(round_: Round, sizes: Sizes | None = None) -> Failed:
+    outcome = round_.run(sizes).outcome
     assert isinstance(outcome, Failed)
     return outcome
 
@@ -38,6 +45,7 @@ def test_an_honest_machine_is_accepted(slots: int) -> None:
         pytest.param(cheats.OneBadByte, "dishonest or defective", id="one-faulty-byte"),
         pytest.param(cheats.Forgetful, "wrong lookups", id="a-tenth-of-the-memory-dropped"),
         pytest.param(cheats.SharedCoefficients, "wrong lookups", id="coefficients-shared-between-epochs"),
+        pytest.param(cheats.ChainedOnlyBySeed, "wrong lookups", id="epochs-that-need-nothing-of-each-other"),
         pytest.param(cheats.OneWalker, "wrong lookups", id="one-walker-for-all"),
         pytest.param(cheats.InventedEpochs, "wrong lookups", id="invented-epochs"),
     ],
@@ -117,6 +125,127 @@ def test_neither_seed_nor_sample_leaves_the_verifier_before_its_time() -> None:
     first, second = transcript.seed.hex().encode(), transcript.second_seed.hex().encode()
     assert not any(first in line for line in sent[:2])
     assert not any(second in line for line in sent[:3])
+
+
+def test_seeds_and_samples_do_not_exist_before_their_time() -> None:
+    """The second seed is drawn after the commitment came (step 7), all samples after the last line came (step 9)."""
+    events: list[str] = []
+
+    class Watched(DirectChannel):
+        @override
+        def send(self, data: bytes, *, within: Seconds) -> Stamp:
+            events.append(data.split(b'"')[3].decode())
+            return super().send(data, within=within)
+
+        @override
+        def receive_line(self, longest: int, *, within: Seconds) -> Arrival:
+            arrival = super().receive_line(longest, within=within)
+            events.append(arrival.line.split(b'"')[3].decode())
+            return arrival
+
+    randbytes = random.Random(0).randbytes
+
+    def draw(length: int) -> bytes:
+        events.append("draw")
+        return randbytes(length)
+
+    round_ = Round(draw=draw, channel=Watched)
+    sizes = round_.sizes()
+    assert isinstance(round_.run().outcome, Accepted)
+    samples = ["draw"] * (sizes.row_samples + 2 * sizes.walk_samples + 1)
+    greeted = ["draw", "prepare", "hello", "challenge", "armed"]
+    assert events == [*greeted, "seed", "committed", "draw", "second-seed", "walked", *samples, "open"]
+
+
+class KeepsTheSample(NumpyDevice):
+    """Works out the rows that will be asked for and makes the others up; has to be told which those are."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        super().__init__()
+        self._rows = sorted({*rows})
+
+    @override
+    def fill(self, key: bytes) -> bytes:
+        folds = np.frombuffer(super().fill(key), dtype="<u8").copy()
+        made_up = np.ones(len(folds), dtype=bool)
+        made_up[self._rows] = False
+        folds[made_up] = 0
+        return folds.tobytes()
+
+
+@pytest.mark.parametrize(("told", "accepted"), [(True, True), (False, False)], ids=["told", "not-told"])
+def test_a_cheat_passes_only_if_it_is_told_the_sample_before_it_commits(told: bool, accepted: bool) -> None:
+    """Why step 9 comes last: with the same work, the same lines and the sample known, nothing would be noticed."""
+    samples = Round().run().outcome
+    assert isinstance(samples, Accepted)
+    known = samples.samples[0].rows if told else [row + 1 for row in samples.samples[0].rows[:-1]]
+    outcome = Round(devices=[KeepsTheSample(known)]).run().outcome
+    assert isinstance(outcome, Accepted) == accepted
+    assert accepted or (isinstance(outcome, Failed) and outcome.step == 10)
+
+
+CHANGES = [
+    pytest.param(b'"steps":', id="another-number-of-steps"),
+    pytest.param(b'"jumps":', id="another-length-of-walks"),
+    pytest.param(b'"rowSamples":', id="another-number-of-samples"),
+    pytest.param(b'"attempt":', id="another-attempt"),
+    pytest.param(b'"tender":"', id="another-tender"),
+    pytest.param(b'"verifier":"', id="another-verifier"),
+    pytest.param(b'"host":"', id="another-host-key"),
+    pytest.param(b'"issuedAt":"202', id="another-time"),
+]
+
+
+def told_another(key: bytes) -> Callable[[Answer], Answer]:
+    """Let the prover work for a challenge that differs in the digit after `key`."""
+
+    def misled(answer: Answer) -> Answer:
+        def heard(line: bytes) -> bytes:
+            if b'"type":"challenge"' not in line:
+                return answer(line)
+            at = line.index(key) + len(key)
+            return answer(line[:at] + (b"2" if line[at : at + 1] != b"2" else b"3") + line[at + 1 :])
+
+        return heard
+
+    return misled
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_work_for_another_challenge_under_the_same_seed_is_worth_nothing(key: bytes) -> None:
+    """Step 4: the key of all work follows from the whole challenge line, so none of it can be prepared, sold or said again."""
+    failed = refusal(Round(tamper=told_another(key)))
+    assert failed.step == 10
+    assert "wrong arithmetic" in failed.reason
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        pytest.param({"walkers": 10_000}, "walkers hold", id="walkers-that-are-the-memory"),
+        pytest.param({"width": 320 + 8}, "multiple of 64", id="odd-width"),
+        pytest.param({"block_bytes": 260}, "multiple of 64", id="odd-blocks"),
+    ],
+)
+def test_sizes_that_bound_nothing_are_refused_before_anything_is_sent(sizes: dict[str, int], words: str) -> None:
+    failed = refusal(Round(), replace(Round().sizes(), **sizes))
+    assert (failed.step, failed.seed_revealed) == (3, False)
+    # Said by the verifier: the prover refuses them too, and would be said to have given up.
+    assert failed.reason.startswith("sizes: ")
+    assert words in failed.reason
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param({"steps": 1}, id="first-states-that-can-be-made-again"),
+        pytest.param({"width": 192}, id="rows-that-are-not-uniform"),
+    ],
+)
+def test_sizes_below_what_was_analysed_cannot_even_be_written(sizes: dict[str, int]) -> None:
+    """At one step a state is made again as fast as memory is read; below 256 columns rows were seen not to be uniform."""
+    with pytest.raises(ValueError, match=f"sizes.{next(iter(sizes))}"):
+        Round().run(replace(Round().sizes(), **sizes))
 
 
 def test_a_cheat_that_sees_which_groups_are_opened_cannot_tell_the_rows() -> None:

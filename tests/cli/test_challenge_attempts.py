@@ -1,0 +1,103 @@
+"""Attempts over ssh, from one call of the command to the next: whoever tries again shares the odds with what came before."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.challenge.sshd import Server, installed_program, needs_sshd, rehearsed_over_ssh, sshd
+from tests.cli.conftest import Gpuaudit
+
+pytest.importorskip("torch", reason="torch is not installed")
+pytestmark = needs_sshd
+
+HELD_UP = Path(__file__).parents[1] / "challenge" / "held_up.py"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "sshd").mkdir()
+    with sshd(tmp_path / "sshd") as running:
+        yield running
+
+
+def program(tmp_path: Path, then: str = "") -> Path:
+    """The program of the other machine; `then` is what becomes of it when the seed comes."""
+    folder = tmp_path / f"answers-{then}"
+    folder.mkdir(exist_ok=True)
+    held_up = shlex.join([sys.executable, str(HELD_UP), then, str(folder / "seed-came")]) if then else ""
+    return installed_program(folder, begun_by=held_up)
+
+
+def stated(folder: Path) -> dict[str, Any]:
+    payload = json.loads((folder / "challenge.json").read_bytes())["payload"]
+    result: dict[str, Any] = json.loads(base64.b64decode(payload))["predicate"]
+    return result
+
+
+def interrupted(arguments: list[str], came: Path) -> None:
+    """Let a verifier of its own reveal a seed, and kill it."""
+    with subprocess.Popen([sys.executable, "-m", "gpuaudit", *arguments], stderr=subprocess.DEVNULL) as process:
+        for _ in range(600):
+            if came.exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert came.exists()
+        process.send_signal(signal.SIGKILL)
+
+
+def test_what_was_tried_before_counts_however_it_ended(gpuaudit: Gpuaudit, server: Server, home: Path, tmp_path: Path) -> None:
+    """A disconnection after the seed, a verifier that was killed, then an honest answer: the third attempt of three."""
+    gone = gpuaudit(*rehearsed_over_ssh(server.config, program(tmp_path, "gone"), "--out", "gone"))
+    assert gone.code == 11, gone.err
+    assert "Nothing is proved" in gone.out
+    interrupted(rehearsed_over_ssh(server.config, program(tmp_path, "hangs")), tmp_path / "answers-hangs" / "seed-came")
+    ran = gpuaudit(*rehearsed_over_ssh(server.config, program(tmp_path), "--out", "proof"))
+    assert ran.code == 0, ran.err
+    assert "Attempts: 3, 2 of them in earlier calls; 3 had a seed and share the odds." in ran.out
+    result = stated(home / "proof")
+    assert result["assumed"]["attempts"] == 3
+    assert [one["knownBy"] for one in result["attempts"]] == ["record", "record", "transcript"]
+    first, second, third = result["attempts"]
+    assert first["transcriptSha256"] == stated(home / "gone")["attempts"][0]["transcriptSha256"]
+    assert "interrupted" in second["outcome"]["reason"]
+    assert third["outcome"]["kind"] == "accepted"
+    assert b'"attempt":3,' in (home / "proof" / "transcript-3.bin").read_bytes()
+    again = gpuaudit("challenge", "recheck", "proof/challenge.json")
+    assert again.code == 0, again.err
+    assert "the times, and attempts of earlier calls, are the word of who signed" in again.out
+
+
+def test_attempts_of_one_call_are_all_there_though_the_last_cannot_connect(
+    gpuaudit: Gpuaudit, server: Server, home: Path, tmp_path: Path
+) -> None:
+    """The machine goes away after the first seed and stays away: what was tried is signed all the same."""
+    answering = program(tmp_path, "gone")
+    text = answering.read_text()
+    answering.write_text(text.replace("#!/bin/sh\n", f"#!/bin/sh\ntest -e {answering.parent / 'seed-came'} && exit 1\n"))
+    ran = gpuaudit(*rehearsed_over_ssh(server.config, answering, "--attempts", "3", "--out", "proof"))
+    assert ran.code == 11, ran.err
+    assert "closed by the other side" in ran.err
+    assert len(stated(home / "proof")["attempts"]) == 1
+    assert gpuaudit("challenge", "recheck", "proof/challenge.json").code == 0
+
+
+def test_where_attempts_cannot_be_recorded_nothing_is_sent(gpuaudit: Gpuaudit, server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "gpuaudit" / "attempts"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    answering = program(tmp_path)
+    ran = gpuaudit(*rehearsed_over_ssh(server.config, answering))
+    assert ran.code == 4
+    assert "open to others (mode 755); chmod go-rwx" in ran.err
+    assert not (answering.parent / "environment").exists()
