@@ -1,7 +1,8 @@
 """What it costs to appraise a fleet: 50, 500 and 5,000 nodes of eight GPUs, with evidence as large as the quick suite writes it.
 
 Run: python benchmarks/fleet_scale.py [NODES...]. Writes results/fleet-scale.md. The goals are 10 s and 500 MB for 500 nodes on two
-cores, time in proportion to the number of nodes, and memory that does not follow the size of the evidence.
+cores, time in proportion to the number of nodes, and memory that follows neither that nor the size of the evidence; SCALE.md beside
+the fleet's modules says what still does.
 
 One machine is simulated in full; every other node is that evidence with other cards, names and times, sealed with a key of its own.
 """
@@ -106,7 +107,7 @@ def _make_part(fleet: Path, numbers: range) -> None:
 def _appraise(fleet: Path, size: int) -> Cost:
     command = [
         sys.executable, "-m", "gpuaudit", "fleet", "appraise", str(fleet), "--tender", TENDER,
-        "--keyring", str(fleet / "keys"), "--allow-simulated", "--format", "json",
+        "--keyring", str(fleet / "keys"), "--allow-simulated", "--format", "json", "--quiet",
     ]  # fmt: skip
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
-from gpuaudit.appraisal.appraise import Question
-from gpuaudit.appraisal.result import Digest
 from gpuaudit.cli import console
-from gpuaudit.cli.collect import DEFAULT_SUITE, SIMULATED_HEAD, nonce_of
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.extras import needs_extra
+from gpuaudit.cli.fleet_report import FleetFormat
 from gpuaudit.cli.format import Format
-from gpuaudit.cli.judging import Terms, read_terms
-from gpuaudit.cli.moment import moment_of
 from gpuaudit.cli.options import (
     BusyOption,
     CompleteOption,
@@ -28,40 +22,17 @@ from gpuaudit.cli.options import (
     NonceOption,
     PolicyOption,
     PublicKeyOption,
+    QuietOption,
     SimulatedOption,
     SimulateOption,
     SuiteOption,
     TenderOption,
 )
-from gpuaudit.cli.output import RESULT_NAME, claimed, write_file
-from gpuaudit.cli.signing import load_signer
-from gpuaudit.clock import WallClock, rfc3339
-from gpuaudit.envelope import PredicateType, load_keyring, open_sealed, read_bounded, read_nonce
-from gpuaudit.envelope.keystore import own_keys
-from gpuaudit.errors import AuthenticityError, CouldNotAuthenticateError, UsageError
-
-# What a command does not need on its way is not imported: neither scipy, nor the simulation, nor ray.
-if TYPE_CHECKING:
-    from gpuaudit.fleet.gather import Hearing
-    from gpuaudit.fleet.node import Node
-    from gpuaudit.fleet.result import FleetResult
-    from gpuaudit.fleet.run import Engine
-    from gpuaudit.fleet.trust import Trust
 
 app = command_app(help="Audit many machines: plan, run, appraise and report on them as one.")
 
-_KNOWN_NODES: Final = "known-nodes.json"
-_EXAMPLES: Final = "without Ray, let srun, pdsh or Kubernetes run `gpuaudit attest` on each node"
-
-
-class FleetFormat(StrEnum):
-    """The forms of a fleet's result."""
-
-    TEXT = "text"
-    JSON = "json"
-    HTML = "html"
-    PROMETHEUS = "prometheus"
-
+# As `gpuaudit.cli.collect` has it, whose imports take longer than a dozen files; only `run` needs them.
+_SUITE: Final = "quick"
 
 WorkersOption = Annotated[int, typer.Option("--workers", metavar="N", min=0, help="Processes to use; 0 is one for each core.")]
 FleetFormatOption = Annotated[FleetFormat, typer.Option("--format", help="How to print it.")]
@@ -112,26 +83,20 @@ def plan(
 
     Exit status: 0 done, 2 wrong usage, 4 FILE cannot be written.
     """
-    from gpuaudit.evidence.codec import dump
-    from gpuaudit.fleet.plan import FleetPlan, PlanTerms, make_plan, numbered, plan_in_words, servers_claimed
-    from gpuaudit.tender.parse import load_tender
+    from gpuaudit.cli.fleet_plan import Wanted, plan_fleet
 
-    loaded = load_tender(tender)
-    count = servers or servers_claimed(loaded.tender)
-    if inventory is None and not count:
-        raise UsageError(
-            f"--servers: {loaded.tender.slug} does not say how many servers there are; give --servers or --inventory"
-        )
-    names = _inventory(inventory) if inventory is not None else numbered(count)
-    now = WallClock().now()
-    begin = moment_of(start, option="--start") if start else now
-    terms = PlanTerms(confidence=confidence, tolerance=tolerance, absence=absence, audits=audits, start=begin)
-    made = make_plan(loaded, names, terms, date=f"{now:%Y-%m-%d}", nonce=nonce_of(nonce))
-    written = dump(FleetPlan, made)
-    if out is not None:
-        write_file(out, written + b"\n")
-        console.say(f"wrote {out}")
-    console.result(written.decode() if format_ is Format.JSON else plan_in_words(made))
+    wanted = Wanted(
+        tender=tender,
+        servers=servers,
+        inventory=inventory,
+        confidence=confidence,
+        tolerance=tolerance,
+        absence=absence,
+        audits=audits,
+        start=start,
+        nonce=nonce,
+    )
+    plan_fleet(wanted, out=out, form=format_)
 
 
 @app.command("run")
@@ -159,11 +124,12 @@ def run_(
         ),
     ] = "",
     nonce: NonceOption = "",
-    suite: SuiteOption = DEFAULT_SUITE,
+    suite: SuiteOption = _SUITE,
     busy_ok: BusyOption = False,
     retries: Annotated[int, typer.Option("--retries", metavar="N", min=0, help="How often to try a node again.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=1, help="Seconds for a node (Ray).")] = 1800,
     workers: WorkersOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Attest every node of a Ray cluster, or of a simulated fleet, into DIR.
 
@@ -177,22 +143,13 @@ def run_(
     Exit status: 0 all nodes have evidence, 4 some have not or DIR cannot be
     written, 2 wrong usage, 130 interrupted.
     """
-    from gpuaudit.fleet.ledger import Ledger
-    from gpuaudit.fleet.node import NodeTask
-    from gpuaudit.fleet.nonces import node_nonce
-    from gpuaudit.fleet.run import run_fleet
+    from gpuaudit.cli.fleet_run import Effort, SimulatedFleet, run_nodes
 
-    master = nonce_of(nonce)
-    fleet = _Fleet(spec=simulate, nodes=nodes, seed=seed, bad=tuple(bad or ()))
-    engine, members = _engine(address, fleet, attempts=retries + 1, timeout=timeout, workers=workers)
-    tasks = [NodeTask(node=member, nonce=node_nonce(master, member.node), suite=suite, busy_ok=busy_ok) for member in members]
-    if simulate:
-        console.say(SIMULATED_HEAD)
-    summary = run_fleet(tasks, Ledger(folder=out), engine, told=_progress)
-    console.result(f"{summary.sealed} sealed, {summary.kept} had evidence before, {len(summary.failed)} failed: {out}")
-    if summary.failed:
-        console.say(f"failed: {', '.join(summary.failed[:8])}; see {out}/NODE.failed, and run again to retry")
-    raise typer.Exit(Exit.MACHINE if summary.failed else Exit.DONE)
+    console.hush(quiet=quiet)
+    fleet = SimulatedFleet(spec=simulate, nodes=nodes, seed=seed, bad=tuple(bad or ()))
+    effort = Effort(suite=suite, busy_ok=busy_ok, attempts=retries + 1, timeout=timeout, workers=workers)
+    failed = run_nodes(out, fleet, effort, address=address, nonce=nonce)
+    raise typer.Exit(Exit.MACHINE if failed else Exit.DONE)
 
 
 @app.command()
@@ -224,7 +181,17 @@ def appraise(
     out: ResultFolderOption = None,
     key: KeyOption = "",
     public_key: PublicKeyOption = None,
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="A",
+            help="Ray: send the files to a cluster at this address, `auto`, or `local`.",
+            show_default=False,
+        ),
+    ] = "",
     workers: WorkersOption = 0,
+    quiet: QuietOption = False,
     format_: FleetFormatOption = FleetFormat.TEXT,
 ) -> None:
     """Appraise all evidence in FOLDER against a tender, as one fleet.
@@ -240,43 +207,23 @@ def appraise(
     confirmed but simulated, 3 no file is authentic, 2 wrong usage, 4 DIR cannot
     be written.
     """
-    from gpuaudit.fleet.aggregate import NoPlan, fold_fleet
-    from gpuaudit.fleet.folder import read_folder
-    from gpuaudit.fleet.gather import Hearing, available_cores, gather
-    from gpuaudit.fleet.plan import read_plan
-    from gpuaudit.fleet.result import seal_fleet_result
+    from gpuaudit.cli.fleet_appraise import Asked, appraise_fleet, exit_of
+    from gpuaudit.cli.fleet_report import shown
+    from gpuaudit.cli.judging import read_terms
+    from gpuaudit.envelope import read_nonce
 
-    terms = read_terms(tender, policy, complete=complete, allow_simulated=allow_simulated)
-    asked = read_nonce(nonce) if nonce else ""
-    drawing = read_plan(plan_file, terms.tender) if plan_file is not None else NoPlan()
-    files = read_folder(folder)
-    known = known_nodes or own_keys().folder.parent / _KNOWN_NODES
-    hearing = Hearing(
-        question=_question(terms, asked),
-        trust=_trust(folder, keyring or [], known, first_use=first_use),
-        nonce=asked,
-        appraised_at=rfc3339(WallClock().now()),
+    console.hush(quiet=quiet)
+    asked = Asked(
+        terms=read_terms(tender, policy, complete=complete, allow_simulated=allow_simulated),
+        nonce=read_nonce(nonce) if nonce else "",
+        plan=plan_file,
+        keyring=tuple(keyring or ()),
+        first_use=first_use,
+        known_nodes=known_nodes,
     )
-    assembly = gather(files, hearing, drawing, workers=workers or available_cores())
-    result = fold_fleet(
-        assembly,
-        hearing.question,
-        catalogue_version=terms.yardstick.catalogue.version,
-        appraised_at=hearing.appraised_at,
-    )
-    if not assembly.heard and assembly.silent:
-        first = assembly.silent[0]
-        raise CouldNotAuthenticateError(
-            f"{folder}: none of {len(assembly.silent)} files is authentic; {first.file}: {first.reason}"
-        )
-    if first_use:
-        _remember(hearing, known, result)
-    if out is not None:
-        signer = load_signer(key, public_key)
-        with claimed(out) as target:
-            target.write({RESULT_NAME: seal_fleet_result(result, signer.signer)})
-    console.result(_shown(result, format_))
-    raise typer.Exit(_exit_of(result))
+    result = appraise_fleet(folder, asked, address=address, workers=workers, out=out, key=(key, public_key))
+    console.result(shown(result, format_))
+    raise typer.Exit(exit_of(result))
 
 
 @app.command()
@@ -293,105 +240,6 @@ def report(
     Exit status: 0 done, whatever the verdict, 3 RESULT is not authentic, 2
     wrong usage.
     """
-    from gpuaudit.fleet.result import read_fleet_result
+    from gpuaudit.cli.fleet_report import read_result, shown
 
-    data = read_bounded(result, refusal=AuthenticityError)
-    opened = open_sealed(data, load_keyring(own_keys(), keyring or ()), PredicateType.RESULT, place=str(result))
-    console.result(_shown(read_fleet_result(opened.predicate, place=str(result)), format_, whole=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fleet:
-    """A simulated fleet as it was asked for."""
-
-    spec: str
-    nodes: int
-    seed: int
-    bad: tuple[str, ...]
-
-
-def _engine(address: str, fleet: _Fleet, *, attempts: int, timeout: float, workers: int) -> tuple[Engine, tuple[Node, ...]]:
-    """Find what runs the nodes, and the nodes."""
-    from gpuaudit.fleet.gather import available_cores
-    from gpuaudit.fleet.processes import ProcessEngine
-
-    members: tuple[Node, ...] = ()
-    if fleet.spec:
-        from gpuaudit.fleet.simulate import parse_fault, simulated_fleet
-
-        faults = tuple(parse_fault(text) for text in fleet.bad)
-        members = simulated_fleet(fleet.spec, fleet.nodes, seed=fleet.seed, faults=faults)
-    if address:
-        from gpuaudit.fleet.ray_runner import RayEngine, connect, real_nodes
-
-        connect(address)
-        return RayEngine(attempts=attempts, timeout_seconds=timeout), members or real_nodes()
-    if not members:
-        raise UsageError(f"fleet run: expected --address of a Ray cluster, or --simulate; {_EXAMPLES}")
-    return ProcessEngine(workers=workers or available_cores(), attempts=attempts), members
-
-
-def _question(terms: Terms, nonce: str) -> Question:
-    return Question(
-        tender=terms.tender.tender,
-        tender_file=Digest(name=terms.tender.tender.slug, sha256=terms.tender.sha256),
-        policy=terms.policy,
-        thresholds_sha256=terms.thresholds_sha256,
-        nonce_expected=nonce,
-        complete=terms.complete,
-        allow_simulated=terms.allow_simulated,
-    )
-
-
-def _trust(folder: Path, keyring: list[Path], known: Path, *, first_use: bool) -> Trust:
-    from gpuaudit.fleet.trust import trust_first_use, trust_keyring
-
-    if not first_use:
-        return trust_keyring(own_keys(), keyring)
-    if keyring:
-        raise UsageError("--trust-on-first-use: trusts the keys beside the evidence; expected it or --keyring, not both")
-    return trust_first_use(own_keys(), folder, known)
-
-
-def _remember(hearing: Hearing, known: Path, result: FleetResult) -> None:
-    from gpuaudit.fleet.gather import known_key
-    from gpuaudit.fleet.trust import remember
-
-    seen = {known_key(result.tender.name, row.node): row.signed_by[0] for row in result.rows if row.signed_by}
-    remember(known, hearing.trust.known, seen)
-
-
-def _shown(result: FleetResult, format_: FleetFormat, *, whole: bool = False) -> str:
-    from gpuaudit.evidence.codec import dump
-    from gpuaudit.fleet.page import page_of
-    from gpuaudit.fleet.prometheus import as_prometheus
-    from gpuaudit.fleet.result import FleetResult as Kind
-    from gpuaudit.report.as_text import as_brief, as_text
-
-    match format_:
-        case FleetFormat.JSON:
-            return dump(Kind, result).decode()
-        case FleetFormat.PROMETHEUS:
-            return as_prometheus(result)
-        case FleetFormat.HTML:
-            from gpuaudit.report.as_html import as_html
-
-            return as_html(page_of(result))
-        case FleetFormat.TEXT:
-            return as_text(page_of(result)) if whole else as_brief(page_of(result))
-
-
-def _exit_of(result: FleetResult) -> Exit:
-    if result.verdict.name == Exit.CONFIRMED.name and not result.accepted:
-        return Exit.SIMULATED
-    return Exit[result.verdict.name]
-
-
-def _inventory(path: Path) -> tuple[str, ...]:
-    text = read_bounded(path, refusal=UsageError).decode("utf-8", "replace")
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _progress(done: int, of: int) -> None:
-    if console.on_terminal() or done == of:
-        console.say(f"{done} of {of} nodes")
+    console.result(shown(read_result(result, keyring or ()), format_, whole=True))

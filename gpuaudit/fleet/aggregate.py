@@ -6,8 +6,8 @@ A unit of the fleet never confirms for another: what was not shown, or could not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from gpuaudit import __version__
@@ -16,7 +16,7 @@ from gpuaudit.appraisal.count import Fold, Tally, fold, least
 from gpuaudit.appraisal.result import Basis, ByBasis, Verdict
 from gpuaudit.appraisal.rules.manual import rules_sha256
 from gpuaudit.evidence.bundle import Origin, Tool
-from gpuaudit.fleet.duplicates import Sighting, count_machines, find_duplicates, still_claimed
+from gpuaudit.fleet.duplicates import Counted, Sighting, count_machines, find_duplicates, keys_shown_twice, still_claimed
 from gpuaudit.fleet.outliers import Distribution, Outlier, RateBook
 from gpuaudit.fleet.plan import FleetPlan
 from gpuaudit.fleet.result import (
@@ -30,7 +30,7 @@ from gpuaudit.fleet.result import (
 from gpuaudit.fleet.rows import row_of, silent_row
 from gpuaudit.fleet.sampling import state
 from gpuaudit.fleet.standing import server_verdict
-from gpuaudit.fleet.testimony import NoTestimony, Testimony
+from gpuaudit.fleet.testimony import NoTestimony, Testimonies
 from gpuaudit.fleet.wording import fleet_coverage, fleet_headline, fleet_notices
 from gpuaudit.tender.model import ClaimLine, HardwareLine, Unsaid
 
@@ -55,7 +55,7 @@ Drawing: TypeAlias = FleetPlan | NoPlan
 class Assembly:
     """Everything that was heard. `heard` and `silent` are in the order of names; `rates` are those of all of `heard`."""
 
-    heard: Sequence[Testimony]
+    heard: Testimonies
     silent: Sequence[NoTestimony]
     rates: RateBook
     drawing: Drawing
@@ -72,9 +72,15 @@ def fold_fleet(assembly: Assembly, question: Question, *, catalogue_version: str
         appraised_at: RFC 3339.
     """
     silent = (*assembly.silent, *_not_shown(assembly))
-    sightings = find_duplicates(assembly.heard)
-    complete = question.complete and not silent
-    lines = tuple(_line(line, assembly, sightings, question, complete=complete) for line in question.tender.lines)
+    twice = keys_shown_twice(assembly.heard)
+    sightings = find_duplicates(assembly.heard, twice)
+    asked = replace(question, complete=question.complete and not silent)
+    lines = tuple(
+        _line(line, assembly, count_machines(assembly.heard, line.id, twice), sightings, asked)
+        if isinstance(line, HardwareLine)
+        else _other_line(line)
+        for line in question.tender.lines
+    )
     hardware = [line for line in question.tender.lines if isinstance(line, HardwareLine)]
     rows = sorted(
         [*(row_of(one, hardware) for one in assembly.heard), *(silent_row(one) for one in silent)],
@@ -82,7 +88,8 @@ def fold_fleet(assembly: Assembly, question: Question, *, catalogue_version: str
     )
     verdict = fold_lines(line.verdict for line in lines)
     origin = _origin(assembly.heard)
-    outliers = assembly.rates.outliers()
+    distributions = assembly.rates.distributions()
+    outliers = assembly.rates.outliers(distributions)
     return FleetResult(
         schema_version=1,
         scope="fleet",
@@ -113,7 +120,7 @@ def fold_fleet(assembly: Assembly, question: Question, *, catalogue_version: str
         rows=tuple(rows),
         duplicates=tuple(_duplicate(one) for one in sightings),
         products=dict(sorted(sum((Counter(one.products) for one in assembly.heard), Counter[str]()).items())),
-        distributions=tuple(_distribution(one) for one in assembly.rates.distributions()),
+        distributions=tuple(_distribution(one) for one in distributions),
         outliers=tuple(_outlier(one) for one in outliers),
     )
 
@@ -131,12 +138,15 @@ def _not_shown(assembly: Assembly) -> tuple[NoTestimony, ...]:
 
 
 def _line(
-    line: ClaimLine, assembly: Assembly, sightings: Sequence[Sighting], question: Question, *, complete: bool
+    line: HardwareLine,
+    assembly: Assembly,
+    counted: Counted,
+    sightings: Sequence[Sighting],
+    question: Question,
 ) -> FleetLine:
-    if not isinstance(line, HardwareLine):
-        return _other_line(line)
-    counted = count_machines(assembly.heard, line.id)
-    folds = [fold(line, tallies, complete=complete) for tallies in (counted.overall, counted.reported, counted.measured)]
+    folds = [
+        fold(line, tallies, complete=question.complete) for tallies in (counted.overall, counted.reported, counted.measured)
+    ]
     overall, reported, measured = (_of_somebody(one, assembly.heard) for one in folds)
     if overall.verdict is Verdict.INCONCLUSIVE and assembly.heard and not question.policy.policy.confirms:
         policy = question.policy.policy.name
@@ -166,7 +176,7 @@ def _line(
     )
 
 
-def _of_somebody(one: Fold, heard: Sequence[Testimony]) -> Fold:
+def _of_somebody(one: Fold, heard: Testimonies) -> Fold:
     """Of nobody nothing is said, not even that no accelerator was found."""
     return one if heard else Fold(verdict=Verdict.INCONCLUSIVE, reason="no machine was heard")
 
@@ -220,7 +230,7 @@ def _other_line(line: ClaimLine) -> FleetLine:
     )
 
 
-def _origin(heard: Iterable[Testimony]) -> Origin:
+def _origin(heard: Testimonies) -> Origin:
     """Return the least of the origins: one simulated machine makes the whole a simulation."""
     origins = {one.origin for one in heard}
     return next((origin for origin in (Origin.SIMULATED, Origin.CAPTURE) if origin in origins), Origin.HARDWARE)

@@ -7,13 +7,14 @@ whole seconds: two audits overlap only if that is certain.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gpuaudit.appraisal.count import Tally
 from gpuaudit.appraisal.result import Verdict
-from gpuaudit.fleet.testimony import Card, LineTestimony, Testimony
+from gpuaudit.fleet.archive import repeated
+from gpuaudit.fleet.testimony import Card, LineTestimony, Testimonies, Testimony
 
 _ORDER: Final = (Verdict.CONFIRMED, Verdict.INCONCLUSIVE, Verdict.REFUTED)
 
@@ -41,14 +42,21 @@ class Counted:
     measured: tuple[Tally, ...]
 
 
-def find_duplicates(heard: Iterable[Testimony]) -> tuple[Sighting, ...]:
+def keys_shown_twice(heard: Testimonies) -> frozenset[str]:
+    """Return what identifies cards that more than one file shows. In an honest fleet these are none, however large it is."""
+    return repeated(key for one in heard for key in _keys(one))
+
+
+def find_duplicates(heard: Testimonies, twice: frozenset[str]) -> tuple[Sighting, ...]:
     """Find the files that show a card which another file shows too, each with the file that it clashes with.
 
-    That is one whose time overlaps, where there is one, and else the earliest.
+    That is one whose time overlaps, where there is one, and else the earliest. `twice` is from `keys_shown_twice`.
     """
+    if not twice:
+        return ()
     shown: defaultdict[str, list[Testimony]] = defaultdict(list)
     for one in heard:
-        for key in {key for line in one.lines.values() for card in line.cards for key in card.keys}:
+        for key in _keys(one) & twice:
             shown[key].append(one)
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     files: dict[str, Testimony] = {}
@@ -68,23 +76,28 @@ def find_duplicates(heard: Iterable[Testimony]) -> tuple[Sighting, ...]:
     )
 
 
-def count_machines(heard: Iterable[Testimony], line: str) -> Counted:
+def count_machines(heard: Testimonies, line: str, twice: frozenset[str]) -> Counted:
     """Count each card once, where it stands best, and by name first where it stands alike.
 
     A machine from which cards were taken away has not been seen whole, and one that has none left is not counted at all.
     """
-    shown = [one.lines[line] for one in heard if line in one.lines]
-    owners = _owners(shown)
-    counted = []
-    for place, whole in enumerate(shown):
-        gone = tuple(card for card in whole.cards if not all(owners[key][1] == place for key in card.keys))
+    owners = _owners(heard, line, twice)
+    overall, reported, measured = [], [], []
+    for place, whole in enumerate(_of_line(heard, line)):
+        gone = tuple(card for card in whole.cards if any(owners[key][1] != place for key in card.keys & twice))
         if len(gone) < len(whole.cards) or not whole.cards:
-            counted.append((whole, gone))
-    return Counted(
-        overall=tuple(_without(whole.overall, [card.overall for card in gone]) for whole, gone in counted),
-        reported=tuple(_without(whole.reported, [card.reported for card in gone]) for whole, gone in counted),
-        measured=tuple(_without(whole.measured, [card.measured for card in gone]) for whole, gone in counted),
-    )
+            overall.append(_without(whole.overall, [card.overall for card in gone]))
+            reported.append(_without(whole.reported, [card.reported for card in gone]))
+            measured.append(_without(whole.measured, [card.measured for card in gone]))
+    return Counted(overall=tuple(overall), reported=tuple(reported), measured=tuple(measured))
+
+
+def _keys(one: Testimony) -> frozenset[str]:
+    return frozenset(key for line in one.lines.values() for card in line.cards for key in card.keys)
+
+
+def _of_line(heard: Testimonies, line: str) -> Iterator[LineTestimony]:
+    return (one.lines[line] for one in heard if line in one.lines)
 
 
 def _without(whole: Tally, gone: Sequence[Verdict]) -> Tally:
@@ -112,13 +125,15 @@ def _overlap(one: Testimony, other: Testimony) -> bool:
     return one.started_at < other.finished_at and other.started_at < one.finished_at
 
 
-def _owners(shown: Sequence[LineTestimony]) -> dict[str, tuple[int, int]]:
-    """Say for each key how well its card stands at best, and the place in `shown` of the machine that keeps it."""
+def _owners(heard: Testimonies, line: str, twice: frozenset[str]) -> dict[str, tuple[int, int]]:
+    """Say for each key of `twice` how well its card stands at best, and the place of the machine that keeps it."""
     owners: dict[str, tuple[int, int]] = {}
-    for place, testimony in enumerate(shown):
+    if not twice:
+        return owners
+    for place, testimony in enumerate(_of_line(heard, line)):
         for card in testimony.cards:
             rank = (_ORDER.index(card.overall), place)
-            for key in card.keys:
+            for key in card.keys & twice:
                 owners[key] = min(owners.get(key, rank), rank)
     return owners
 

@@ -78,10 +78,17 @@ def _candidates(entry: Path) -> Iterator[Candidate]:
     if stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode):
         inside = entry / INSIDE
         if inside.exists():
-            yield Candidate(node=entry.name, path=inside, name=f"{entry.name}/{INSIDE}")
+            name = _readable(entry.name)
+            yield Candidate(node=name, path=inside, name=f"{name}/{INSIDE}")
         return
     yield _candidate(entry, EVIDENCE_SUFFIX)
 
 
 def _candidate(entry: Path, suffix: str) -> Candidate:
-    return Candidate(node=entry.name.removesuffix(suffix), path=entry, name=entry.name)
+    name = _readable(entry.name)
+    return Candidate(node=name.removesuffix(suffix), path=entry, name=name)
+
+
+def _readable(name: str) -> str:
+    """Return a file's name as text that can be written out: bytes that are no UTF-8 show as their numbers."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -6,8 +6,7 @@ A fleet that is bad as a whole has no outliers; what a product should reach is t
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from gpuaudit.evidence.record import entry
 from gpuaudit.evidence.toml_file import load_toml
+from gpuaudit.fleet.archive import nameless_database
 from gpuaudit.fleet.testimony import Rate
 
 _FILE: Final = "outliers.toml"
@@ -69,32 +69,36 @@ class Outlier:
 
 
 class RateBook:
-    """Collects rates of a fleet: a number and the device's name for each, however large the evidence was."""
+    """Collects rates of a fleet on disk; the values of one product and quantity at a time are taken into memory."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._values: defaultdict[tuple[str, str], array[float]] = defaultdict(lambda: array("d"))
-        self._subjects: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._measures: dict[tuple[str, str], int] = {}
+        self._database = nameless_database(self, "CREATE TABLE rate (measure INTEGER, value REAL, subject TEXT)")
 
     def add(self, rates: Iterable[Rate]) -> None:
         """Take in the rates of one machine."""
-        for rate in rates:
-            key = (rate.product, rate.quantity)
-            self._values[key].append(rate.value)
-            self._subjects[key].append(rate.subject)
+        self._database.executemany(
+            "INSERT INTO rate VALUES (?, ?, ?)",
+            [
+                (self._measures.setdefault((one.product, one.quantity), len(self._measures)), one.value, one.subject)
+                for one in rates
+            ],
+        )
 
     def distributions(self) -> tuple[Distribution, ...]:
         """Describe every quantity, by product and quantity."""
-        return tuple(self._distribution(key) for key in sorted(self._values))
+        return tuple(self._distribution(key) for key in sorted(self._measures))
 
-    def outliers(self) -> tuple[Outlier, ...]:
-        """Name the devices that stand out, the farthest first."""
+    def outliers(self, distributions: Iterable[Distribution]) -> tuple[Outlier, ...]:
+        """Name the devices that stand out from `distributions`, which are this book's, the farthest first."""
         limits = load_outlier_thresholds()
-        found = [outlier for key in sorted(self._values) for outlier in self._outliers(key, limits)]
+        found = [outlier for known in distributions for outlier in self._outliers(known, limits)]
         return tuple(sorted(found, key=lambda one: (-one.score, one.subject, one.quantity)))
 
     def _distribution(self, key: tuple[str, str]) -> Distribution:
-        values = self._values[key]
+        rows = self._database.execute("SELECT value FROM rate WHERE measure = ?", (self._measures[key],))
+        values = array("d", (value for (value,) in rows))
         middle = median(values)
         return Distribution(
             product=key[0],
@@ -106,14 +110,16 @@ class RateBook:
             largest=max(values),
         )
 
-    def _outliers(self, key: tuple[str, str], limits: OutlierThresholds) -> Iterable[Outlier]:
-        known = self._distribution(key)
+    def _outliers(self, known: Distribution, limits: OutlierThresholds) -> Iterator[Outlier]:
         if known.count < limits.least:
             return
-        for value, subject in zip(self._values[key], self._subjects[key], strict=True):
+        least = limits.least_deviation * known.median
+        rows = self._database.execute(
+            "SELECT value, subject FROM rate WHERE measure = ? AND abs(value - ?) > ? ORDER BY rowid",
+            (self._measures[(known.product, known.quantity)], known.median, least),
+        )
+        for value, subject in rows:
             distance = abs(value - known.median)
-            if distance <= limits.least_deviation * known.median:
-                continue
             score = _NORMAL * distance / known.mad if known.mad else float("inf")
             if score > limits.score:
                 yield Outlier(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gpuaudit.fleet.node import FailedNode, NodeTask, Outcome, run_node
+from gpuaudit.fleet.pool import process_pool
 
 # Two for each process keeps all of them at work; more would only hold finished evidence in memory.
 _AHEAD: Final = 2
@@ -41,7 +41,7 @@ class ProcessEngine:
     def _together(self, pending: deque[NodeTask], fallen: list[NodeTask]) -> Iterator[Outcome]:
         """Run from `pending` until it is empty or a process dies; who was under way then is put into `fallen`."""
         running: dict[Future[Outcome], NodeTask] = {}
-        with _pool(self.workers) as pool:
+        with process_pool(self.workers, prepare=_nothing) as pool:
             while pending or running:
                 while pending and len(running) < _AHEAD * self.workers:
                     task = pending.popleft()
@@ -64,7 +64,7 @@ class ProcessEngine:
     def _alone(self, task: NodeTask) -> Outcome:
         """Run one task in a process of its own, once for every attempt that is left to it."""
         for _ in range(self.attempts):
-            with _pool(1) as pool:
+            with process_pool(1, prepare=_nothing) as pool:
                 try:
                     return pool.submit(run_up_to, task, self.attempts).result()
                 except BrokenProcessPool:
@@ -72,8 +72,8 @@ class ProcessEngine:
         return FailedNode(node=task.node.node, reason="the process that ran it died", attempts=self.attempts + 1)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+def _nothing() -> None:
+    """Each task brings along what it needs."""
 
 
 def run_up_to(task: NodeTask, attempts: int) -> Outcome:

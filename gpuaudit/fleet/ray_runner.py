@@ -1,4 +1,4 @@
-"""The engine for a Ray cluster: one task on each node, pinned to it, with all of that node's GPUs. The only file that imports ray."""
+"""A Ray cluster as what runs nodes, one task pinned to each, and as what hears files. The only file that imports ray."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from gpuaudit import __version__
+from gpuaudit.appraisal.rules.manual import rules_sha256
+from gpuaudit.appraisal.threshold import load_thresholds
+from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.errors import MachineError, UsageError
+from gpuaudit.fleet.folder import Candidate
+from gpuaudit.fleet.gather import Hearing, batches, ear_for
 from gpuaudit.fleet.node import FailedNode, NodeTask, Outcome, RealNode, run_node
+from gpuaudit.fleet.testimony import Heard, NoTestimony
+from gpuaudit.fleet.witness import Ear, read_candidate
 
 _LOCAL: Final = "local"
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -23,6 +31,10 @@ _CPU: Final = "CPU"
 # Two for each core keeps the cluster at work; more would only hold finished evidence in its memory.
 _AHEAD: Final = 2
 _LONGEST_WAIT_SECONDS: Final = 1.0
+# How often files are sent to another node after theirs was lost.
+_SENT_AGAIN: Final = 3
+# In a process of the cluster: the ear for the hearing that it was last asked about.
+_EARS: Final[dict[str, Ear]] = {}
 
 # Ray types few of its functions.
 _RAY: Final[Any] = ray
@@ -58,6 +70,37 @@ class RayEngine:
                     yield outcome
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayListeners:
+    """Hear files on the cluster that this process is connected to, as many at once as it has cores.
+
+    Files are read here and sent: no node need see the folder, and none can put another file in the place of one. Their appraisal
+    is as trustworthy as the cluster.
+    """
+
+    def hear(self, candidates: Sequence[Candidate], hearing: Hearing) -> Iterator[Heard]:
+        """Hear all files; see `gather.Listeners`.
+
+        Raises:
+            MachineError: No node has a core, judges by the same rules, or stays there for as long as it takes.
+        """
+        if not _RAY.cluster_resources().get(_CPU, 0):
+            raise MachineError("--address: no node of this cluster has a core to hear with; leave --address out to do it here")
+        sent = _RAY.put(hearing)
+        told = (sent.hex(), _foundations())
+        running: list[Any] = []
+        for batch in batches(candidates):
+            read = [(candidate, read_candidate(candidate)) for candidate in batch]
+            yield from (data for _, data in read if isinstance(data, NoTestimony))
+            files = [(candidate, data) for candidate, data in read if isinstance(data, bytes)]
+            if files:
+                running.append(_hear_there().remote(sent, *told, files))
+            while len(running) >= _AHEAD * _cores():
+                yield from _first_heard(running)
+        while running:
+            yield from _first_heard(running)
+
+
 def connect(address: str) -> None:
     """Connect to a cluster, or start one on this machine where `address` is `local`.
 
@@ -91,7 +134,62 @@ def _room(task: NodeTask) -> int:
     """Return how many tasks may be under way: every real node at once, simulated ones as the cluster has cores."""
     if isinstance(task.node, RealNode):
         return len(_RAY.nodes())
-    return _AHEAD * max(1, int(_RAY.cluster_resources().get(_CPU, 1)))
+    return _AHEAD * _cores()
+
+
+def _cores() -> int:
+    # Nodes may come and go while it runs.
+    return max(1, int(_RAY.cluster_resources().get(_CPU, 1)))
+
+
+def _hear_there() -> Any:
+    return ray.remote(_hear).options(num_cpus=1, max_retries=_SENT_AGAIN, scheduling_strategy="SPREAD")
+
+
+def _hear(
+    hearing: Hearing, name: str, foundations: Sequence[str], files: Sequence[tuple[Candidate, bytes]]
+) -> list[Heard] | MachineError:
+    """Hear files in a process of the cluster. What makes this node unfit to hear is returned, so that Ray does not try again."""
+    own = _foundations()
+    if own != foundations:
+        return MachineError(
+            f"--address: a node of the cluster would judge by other rules: it has gpuaudit {', '.join(own)}, expected "
+            f"{', '.join(foundations)}; install the same there"
+        )
+    if name not in _EARS:
+        _EARS.clear()
+        _EARS[name] = ear_for(hearing)
+    return [_EARS[name].judge(candidate, data) for candidate, data in files]
+
+
+def _foundations() -> tuple[str, ...]:
+    """Name what a verdict rests on beside the evidence."""
+    return (
+        __version__,
+        f"rules {rules_sha256()[:16]}",
+        f"thresholds {load_thresholds().sha256[:16]}",
+        f"catalogue {load_catalogue().version}",
+    )
+
+
+def _first_heard(running: list[Any]) -> Sequence[Heard]:
+    """Wait for a batch and take it out of `running`.
+
+    Raises:
+        MachineError: A node cannot hear, or the batch's was lost again and again.
+    """
+    (ready, *_), _ = ray.wait(running, num_returns=1)
+    running.remove(ready)
+    try:
+        answer: list[Heard] | MachineError = ray.get(ready)
+    except RayTaskError:
+        # A fault of ours, on another machine.
+        raise
+    except RayError as error:
+        raise MachineError(f"--address: the cluster did not hear all files: {type(error).__name__}; run it again") from None
+    if isinstance(answer, MachineError):
+        raise answer
+    return answer
 
 
 def _submit(task: NodeTask) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Final, Literal
 
 from securesystemslib.signer import Signer
 
@@ -11,6 +12,9 @@ from gpuaudit.envelope import PredicateType, Subject, seal
 from gpuaudit.evidence.bundle import Origin, Tool
 from gpuaudit.evidence.codec import dump, load
 from gpuaudit.evidence.record import record
+
+# No text holds this: the quotes in it would be escaped. And no other record of a result has rows.
+_NO_ROWS: Final = b'"rows":[]'
 
 
 @record
@@ -130,6 +134,12 @@ class FleetResult:
     outliers: tuple[FleetOutlier, ...]
 
 
+def dump_fleet_result(result: FleetResult) -> bytes:
+    """Write a result as JSON bytes, as `codec.dump` does; the rows one at a time, which of a large fleet takes a third of the memory."""
+    begin, rows, end = dump(FleetResult, replace(result, rows=())).partition(_NO_ROWS)
+    return b"".join((begin, rows[:-1], b",".join(dump(FleetRow, row) for row in result.rows), rows[-1:], end))
+
+
 def seal_fleet_result(result: FleetResult, signer: Signer) -> bytes:
     """Sign a fleet's result. Its subjects are the tender's file and every file of evidence that was appraised.
 
@@ -140,7 +150,7 @@ def seal_fleet_result(result: FleetResult, signer: Signer) -> bytes:
     return seal(
         PredicateType.RESULT,
         tuple(Subject(name=file.name, sha256=file.sha256) for file in files),
-        dump(FleetResult, result),
+        dump_fleet_result(result),
         signer,
     )
 

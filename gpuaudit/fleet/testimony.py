@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from gpuaudit.appraisal.count import Tally
 from gpuaudit.appraisal.result import Verdict
@@ -80,3 +80,18 @@ class NoTestimony:
 
 
 Heard: TypeAlias = Testimony | NoTestimony
+
+
+class Testimonies(Protocol):
+    """All that was heard, in the order of files' names; every pass over it gives the same, and may read it from disk.
+
+    Implemented by `archive.Archive`, and by any sequence.
+    """
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[Testimony]:
+        """Go through them from the first."""
+        ...

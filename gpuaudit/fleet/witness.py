@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from gpuaudit.appraisal.case import DeviceCase, device_cases, is_placeholder
 from gpuaudit.appraisal.count import Key, tally
 from gpuaudit.appraisal.reference import Yardstick
 from gpuaudit.appraisal.result import AttestationResult, Basis, DeviceStanding, Digest, LineResult, Verdict
-from gpuaudit.envelope import Keyring, OpenedEvidence, open_evidence, read_bounded
+from gpuaudit.envelope import Keyring, OpenedEvidence, TrustedKey, open_evidence, read_bounded
 from gpuaudit.errors import AuthenticityError, CouldNotAuthenticateError, GpuauditError
 from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.device import DeviceEvidence
@@ -30,6 +31,9 @@ FAILED: Final = "failed"
 SLOWEST_PEER: Final = "slowest peer"
 _COMPARED: Final = frozenset({"copy", "capacity", "host-to-device"})
 _GEMM: Final = "gemm-"
+# How a sealed file ends; of any other form it is refused when it is opened.
+_SIGNATURES: Final = b'"signatures":'
+_KEYID: Final = re.compile(rb'"keyid":"([0-9a-f]{64})"')
 _MAX_FAILURE_BYTES: Final = 16 * 1024
 _SHOWN_NOTICES: Final = 3
 _SHOWN_CHARACTERS: Final = 300
@@ -38,12 +42,12 @@ _ORDER: Final = (Verdict.CONFIRMED, Verdict.INCONCLUSIVE, Verdict.REFUTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ear:
-    """What it takes to hear a file: whom to believe, what is asked, and against what.
+    """What it takes to hear a file: whom to believe, by key id, what is asked, and against what.
 
     `nonce` is that of the whole fleet, empty where none was given out; each node must then answer its own, `node_nonce`.
     """
 
-    keyring: Keyring
+    keys: Mapping[str, TrustedKey]
     question: Question
     yardstick: Yardstick
     nonce: str
@@ -51,17 +55,24 @@ class Ear:
 
     def hear(self, candidate: Candidate) -> Heard:
         """Open, authenticate and appraise one file. What is wrong with the file is returned, not raised."""
+        data = read_candidate(candidate)
+        return data if isinstance(data, NoTestimony) else self.judge(candidate, data)
+
+    def judge(self, candidate: Candidate, data: bytes) -> Heard:
+        """Authenticate and appraise the bytes of a file, wherever they were read."""
         try:
-            data = read_bounded(candidate.path, refusal=AuthenticityError)
-            opened = open_evidence(data, self.keyring, place=candidate.name)
+            opened = open_evidence(data, self._keyring(data), place=candidate.name)
             require_answer(opened.bundle.nonce, self.nonce, candidate.node)
-        except CouldNotAuthenticateError as error:
-            return _nothing(candidate, UNKNOWN_KEY, error)
-        except AuthenticityError as error:
-            return _nothing(candidate, NOT_AUTHENTIC, error)
         except GpuauditError as error:
-            return _nothing(candidate, UNREADABLE, error)
+            return _refused(candidate, error)
         return self._appraised(candidate, opened)
+
+    def _keyring(self, data: bytes) -> Keyring:
+        """Of all trusted keys those that the file names, so that a file of a large fleet does not cost more than one of a small one."""
+        named = _KEYID.findall(data, max(data.rfind(_SIGNATURES), 0))
+        signers = tuple(self.keys[keyid] for keyid in (found.decode() for found in named) if keyid in self.keys)
+        # Where none of them is trusted, the refusal is to name those that are.
+        return Keyring(keys=signers or tuple(self.keys.values()))
 
     def _appraised(self, candidate: Candidate, opened: OpenedEvidence) -> Testimony:
         bundle = opened.bundle
@@ -88,6 +99,19 @@ class Ear:
         )
 
 
+def keys_by_id(keyring: Keyring) -> Mapping[str, TrustedKey]:
+    """Lay out a keyring for an `Ear`."""
+    return {key.keyid: key for key in keyring.keys}
+
+
+def read_candidate(candidate: Candidate) -> bytes | NoTestimony:
+    """Read a file, or say why not."""
+    try:
+        return read_bounded(candidate.path, refusal=AuthenticityError)
+    except GpuauditError as error:
+        return _refused(candidate, error)
+
+
 def hear_failure(candidate: Candidate) -> NoTestimony:
     """Read why a node has no evidence, as whoever ran the fleet wrote it down."""
     try:
@@ -95,6 +119,16 @@ def hear_failure(candidate: Candidate) -> NoTestimony:
     except GpuauditError as error:
         return _nothing(candidate, FAILED, error)
     return NoTestimony(node=candidate.node, file=candidate.name, state=FAILED, reason=_cut(" ".join(text.split())))
+
+
+def _refused(candidate: Candidate, error: GpuauditError) -> NoTestimony:
+    match error:
+        case CouldNotAuthenticateError():
+            return _nothing(candidate, UNKNOWN_KEY, error)
+        case AuthenticityError():
+            return _nothing(candidate, NOT_AUTHENTIC, error)
+        case _:
+            return _nothing(candidate, UNREADABLE, error)
 
 
 def _nothing(candidate: Candidate, state: str, error: GpuauditError) -> NoTestimony:

@@ -9,14 +9,17 @@ from typing import Final
 from gpuaudit.appraisal.appraise import Question
 from gpuaudit.appraisal.result import Verdict
 from gpuaudit.evidence.bundle import Origin
+from gpuaudit.fleet.archive import repeated
 from gpuaudit.fleet.duplicates import Sighting
 from gpuaudit.fleet.outliers import Outlier
 from gpuaudit.fleet.result import FleetLine, FleetRow
 from gpuaudit.fleet.rows import APPRAISED
-from gpuaudit.fleet.testimony import Testimony
+from gpuaudit.fleet.testimony import Testimonies, Testimony
 from gpuaudit.tender.model import HardwareLine
 
 _SHOWN: Final = 4
+_KEY: Final = "key "
+_HOST: Final = "host "
 _MARK: Final = {
     Origin.SIMULATED: "SIMULATED: no hardware was audited. ",
     Origin.CAPTURE: "CAPTURE: what somebody says that machines said. ",
@@ -30,7 +33,7 @@ _OPENING: Final = {
 }
 
 
-def fleet_headline(verdict: Verdict, lines: Sequence[FleetLine], heard: Sequence[Testimony], origin: Origin) -> str:
+def fleet_headline(verdict: Verdict, lines: Sequence[FleetLine], heard: Testimonies, origin: Origin) -> str:
     """Say the verdict in a few sentences that can be quoted."""
     deciding = [line for line in lines if line.verdict is verdict and verdict is not Verdict.OUT_OF_SCOPE]
     reasons = "; ".join(dict.fromkeys(line.reason for line in deciding))
@@ -46,7 +49,7 @@ def fleet_headline(verdict: Verdict, lines: Sequence[FleetLine], heard: Sequence
 
 
 def fleet_notices(
-    rows: Sequence[FleetRow], heard: Sequence[Testimony], sightings: Sequence[Sighting], outliers: Sequence[Outlier]
+    rows: Sequence[FleetRow], heard: Testimonies, sightings: Sequence[Sighting], outliers: Sequence[Outlier]
 ) -> tuple[str, ...]:
     """Collect what looks odd, to be read above the verdict; a fleet's own summary, not every node's every word."""
     return (
@@ -59,14 +62,15 @@ def fleet_notices(
     )
 
 
-def fleet_coverage(question: Question, heard: Sequence[Testimony], *, says_of_rest: bool) -> tuple[str, ...]:
+def fleet_coverage(question: Question, heard: Testimonies, *, says_of_rest: bool) -> tuple[str, ...]:
     """List what the verdict does not cover; `says_of_rest` is whether servers were drawn by a plan, or none is left to speak of."""
     tender = question.tender
     hardware = [line for line in tender.lines if isinstance(line, HardwareLine)]
     told = []
     if any(line.period.months or line.period.start or line.period.end for line in hardware):
-        times = [one.started_at for one in heard] + [one.finished_at for one in heard]
-        seen = f"audits from {min(times)} to {max(times)}" if times else "no audit"
+        first = min((min(one.started_at, one.finished_at) for one in heard), default="")
+        last = max((max(one.started_at, one.finished_at) for one in heard), default="")
+        seen = f"audits from {first} to {last}" if first else "no audit"
         told.append(f"period: {seen}; nothing is said of the rest")
     if hardware:
         told.append(f"cloud: {f'{tender.cloud}, not checked' if tender.cloud else 'not named in the document'}")
@@ -83,7 +87,7 @@ def fleet_coverage(question: Question, heard: Sequence[Testimony], *, says_of_re
     return tuple(told)
 
 
-def _because(lines: Sequence[FleetLine], heard: Sequence[Testimony]) -> Iterator[str]:
+def _because(lines: Sequence[FleetLine], heard: Testimonies) -> Iterator[str]:
     """Quote the first device that is something else, of the first machine that has one."""
     refuted = [line.id for line in lines if line.verdict is Verdict.REFUTED]
     for one in heard:
@@ -93,7 +97,7 @@ def _because(lines: Sequence[FleetLine], heard: Sequence[Testimony]) -> Iterator
                 return
 
 
-def _identity_only(heard: Iterable[Testimony]) -> Iterator[str]:
+def _identity_only(heard: Testimonies) -> Iterator[str]:
     titles = dict.fromkeys(title for one in heard for line in one.lines.values() for title in line.reported_only)
     if titles:
         yield f"{_listed(list(titles))} excluded only by what the machines report."
@@ -122,24 +126,32 @@ def _duplicates(sightings: Sequence[Sighting]) -> Iterator[str]:
             yield f"{told}: {_nodes(one.second.node for one in found)}, first {found[0].first.node} ({found[0].keys[0]})"
 
 
-def _shared(heard: Sequence[Testimony]) -> Iterator[str]:
+def _shared(heard: Testimonies) -> Iterator[str]:
     """Name what should be one's own and is not: a key that signed for several nodes, a host name that several have."""
-    by_key: defaultdict[str, set[str]] = defaultdict(set)
-    by_host: defaultdict[str, set[str]] = defaultdict(set)
+    shared = repeated(text for one in heard for text in _own(one))
+    if not shared:
+        return
+    nodes: defaultdict[str, set[str]] = defaultdict(set)
     for one in heard:
-        for keyid in one.signed_by:
-            by_key[keyid].add(one.node)
-        if not one.host_name.startswith("unknown ("):
-            by_host[one.host_name].add(one.node)
-    for keyid, nodes in by_key.items():
-        if len(nodes) > 1:
-            yield f"one key signed for several nodes: {keyid[:16]}… for {_nodes(sorted(nodes))}"
-    for host, nodes in by_host.items():
-        if len(nodes) > 1:
-            yield f"one host name under several nodes: {host} under {_nodes(sorted(nodes))}"
+        for text in _own(one):
+            if text in shared:
+                nodes[text].add(one.node)
+    for kind, told in (
+        (_KEY, "one key signed for several nodes: {:.16}… for {}"),
+        (_HOST, "one host name under several nodes: {} under {}"),
+    ):
+        for text, found in nodes.items():
+            if text.startswith(kind) and len(found) > 1:
+                yield told.format(text.removeprefix(kind), _nodes(sorted(found)))
 
 
-def _products(heard: Sequence[Testimony]) -> Iterator[str]:
+def _own(one: Testimony) -> Iterator[str]:
+    yield from (f"{_KEY}{keyid}" for keyid in one.signed_by)
+    if not one.host_name.startswith("unknown ("):
+        yield f"{_HOST}{one.host_name}"
+
+
+def _products(heard: Testimonies) -> Iterator[str]:
     products = sum((Counter(one.products) for one in heard), Counter[str]())
     if len(products) > 1:
         yield f"mixed products: {', '.join(f'{count} x {name}' for name, count in products.most_common(_SHOWN))}"
@@ -154,15 +166,18 @@ def _outliers(outliers: Sequence[Outlier]) -> Iterator[str]:
         yield f"outliers in {what}: {_nodes(one.subject for one in found)}; {found[0].subject} at {share:.2f} of the fleet's median"
 
 
-def _of_nodes(heard: Sequence[Testimony]) -> Iterator[str]:
+def _of_nodes(heard: Testimonies) -> Iterator[str]:
     """Group the machines' own notices by their words, the most frequent first."""
+    counts: Counter[str] = Counter()
     nodes: defaultdict[str, list[str]] = defaultdict(list)
     for one in heard:
         for notice in one.notices:
-            nodes[notice].append(one.node)
-    ordered = sorted(nodes.items(), key=lambda item: (-len(item[1]), item[0]))
-    for notice, found in ordered[:_SHOWN]:
-        yield f"{_nodes(found)}: {notice}"
+            counts[notice] += 1
+            if len(nodes[notice]) < _SHOWN:
+                nodes[notice].append(one.node)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    for notice, count in ordered[:_SHOWN]:
+        yield f"{_listed(nodes[notice], hidden=count - len(nodes[notice]))}: {notice}"
     if len(ordered) > _SHOWN:
         yield f"and {len(ordered) - _SHOWN} more notices of single machines"
 
@@ -171,6 +186,8 @@ def _nodes(names: Iterable[str]) -> str:
     return _listed(list(names))
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], *, hidden: int = 0) -> str:
+    """Write the first few names, and how many more there are; `hidden` of them are not in `names`."""
     shown = ", ".join(names[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+    more = len(names[_SHOWN:]) + hidden
+    return f"{shown} and {more} more" if more else shown

@@ -8,19 +8,26 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gpuaudit.report.plots import as_svg
 from gpuaudit.report.view import Picture, View
 
+_PACKAGE: Final = "gpuaudit.report"
+_PAGE: Final = "page.html"
 _WIDE: Final = 6
 _LONGEST_WORD: Final = 24
 
 
 def as_html(view: View) -> str:
     """Write everything that the view holds, with its pictures drawn."""
-    return _template().render(view=view, draw=_draw, wide=_WIDE)
+    return render(view, template_of(_PACKAGE, _PAGE))
+
+
+def render(view: View, template: Template, **more: object) -> str:
+    """Fill `page.html`, or a template that extends it and uses what is in `more`."""
+    return template.render(view=view, draw=_draw, wide=_WIDE, **more)
 
 
 def _draw(picture: Picture, name: str) -> Markup:
@@ -29,9 +36,10 @@ def _draw(picture: Picture, name: str) -> Markup:
 
 
 @cache
-def _template() -> Template:
+def template_of(package: str, name: str) -> Template:
+    """Load a template from the folder `templates` of a package; it may extend `page.html`."""
     environment = Environment(
-        loader=PackageLoader("gpuaudit.report"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(_PACKAGE)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -39,7 +47,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.tests["long"] = _has_long_word
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _has_long_word(text: str) -> bool:

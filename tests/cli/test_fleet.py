@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from gpuaudit.cli.app import run
+from gpuaudit.cli.collect import DEFAULT_SUITE
 from gpuaudit.cli.exits import Exit
 from tests.cli.conftest import Gpuaudit
 from tests.fleet.fleets import A100, A800, H100, LATE, T4, cast, lay, link, name, put
@@ -230,3 +233,31 @@ def test_bad_nodes_are_found(tmp_path: Path, gpuaudit: Gpuaudit) -> None:
 def test_wrong_usage_is_one_line(arguments: list[str], home: Path) -> None:
     assert run(["fleet", *arguments]) == Exit.USAGE
     assert list(home.iterdir()) == []
+
+
+def test_the_suite_of_a_fleet_is_that_of_a_machine(gpuaudit: Gpuaudit) -> None:
+    assert f"[default: {DEFAULT_SUITE}]" in gpuaudit("fleet", "run", "--help").out
+    assert f"[default: {DEFAULT_SUITE}]" in gpuaudit("attest", "--help").out
+
+
+def test_appraising_a_fleet_loads_nothing_of_the_audited_side(tmp_path: Path) -> None:
+    """Its imports would take as long as a dozen files."""
+    program = "import sys, gpuaudit.cli.fleet, gpuaudit.cli.fleet_appraise; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    loaded = ran.stdout.split()
+    assert "gpuaudit.fleet.gather" in loaded
+    assert [name for name in loaded if name.startswith(("gpuaudit.attester", "gpuaudit.workload", "gpuaudit.simulated"))] == []
+
+
+def test_the_page_needs_the_extra_of_reports(
+    store: Path, tmp_path: Path, gpuaudit: Gpuaudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good(1)(tmp_path / "fleet", store)
+    monkeypatch.delitem(sys.modules, "gpuaudit.fleet.as_html", raising=False)
+    monkeypatch.setitem(sys.modules, "gpuaudit.report.as_html", None)
+    monkeypatch.setitem(sys.modules, "markupsafe", None)
+    command = ("fleet", "appraise", tmp_path / "fleet", "--tender", "cnki", "--keyring", tmp_path / "fleet" / "keys")
+    ran = gpuaudit(*command, "--format", "html")
+    assert ran.code == Exit.MACHINE
+    assert "pip install 'gpuaudit[report]'" in ran.err
+    assert gpuaudit(*command, "--format", "text").code == Exit.SIMULATED

@@ -14,7 +14,7 @@ from gpuaudit.evidence.bundle import Origin
 from gpuaudit.fleet.aggregate import Assembly, Drawing, NoPlan, fold_fleet
 from gpuaudit.fleet.outliers import RateBook
 from gpuaudit.fleet.result import FleetResult, FleetTrust
-from gpuaudit.fleet.testimony import Card, LineTestimony, NoTestimony, Testimony
+from gpuaudit.fleet.testimony import Card, LineTestimony, NoTestimony, Testimonies, Testimony
 from gpuaudit.tender.parse import load_tender
 
 GOOD, OPEN, BAD = Verdict.CONFIRMED, Verdict.INCONCLUSIVE, Verdict.REFUTED
@@ -74,7 +74,7 @@ def renamed(one: Testimony, node: str) -> Testimony:
 
 
 def folded(
-    heard: Sequence[Testimony],
+    heard: Testimonies,
     tender: str = "ustc-suzhou-2024",
     *,
     silent: Sequence[NoTestimony] = (),

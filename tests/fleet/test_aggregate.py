@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuaudit.appraisal.result import Verdict
+from gpuaudit.evidence.codec import dump
 from gpuaudit.fleet.plan import FleetPlan, PlanTerms, make_plan, numbered
+from gpuaudit.fleet.result import FleetResult, dump_fleet_result
 from gpuaudit.fleet.testimony import NoTestimony
 from gpuaudit.tender.parse import load_tender
 from tests.fleet.heard import BAD, GOOD, OPEN, cards, folded, holding, machine, renamed
@@ -186,6 +188,13 @@ def test_withholding_machines_never_confirms(verdicts: list[Verdict], data: st.D
     for tender in ("tsinghua-2023", "china-coal-2024", "fujian-chuanzheng-2023", "cnki"):
         if folded(kept, tender).verdict is CONFIRMED:
             assert folded(heard, tender).verdict is CONFIRMED
+
+
+@pytest.mark.parametrize("node", ["node-000", '"rows":[]', '\\"rows\\":[]'])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_result_is_written_as_any_record_is(node: str, count: int) -> None:
+    made = folded([renamed(machine(number), f"{node}{number}") for number in range(count)], "tsinghua-2023")
+    assert dump_fleet_result(made) == dump(FleetResult, made)
 
 
 @given(st.permutations(range(12)))

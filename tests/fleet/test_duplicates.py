@@ -6,8 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from gpuaudit.fleet.duplicates import count_machines, find_duplicates
+from gpuaudit.fleet import testimony
+from gpuaudit.fleet.duplicates import Counted, Sighting, keys_shown_twice
+from gpuaudit.fleet.duplicates import count_machines as counted_of
+from gpuaudit.fleet.duplicates import find_duplicates as found_in
 from tests.fleet.heard import BAD, OPEN, card, cards, holding, machine, renamed
+
+
+def find_duplicates(heard: testimony.Testimonies) -> tuple[Sighting, ...]:
+    return found_in(heard, keys_shown_twice(heard))
+
+
+def count_machines(heard: testimony.Testimonies, line: str) -> Counted:
+    return counted_of(heard, line, keys_shown_twice(heard))
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import CryptoSigner
 
 from gpuaudit.appraisal.appraise import Question
 from gpuaudit.appraisal.policy import load_policy
 from gpuaudit.appraisal.result import Digest, Verdict
 from gpuaudit.appraisal.threshold import load_thresholds
+from gpuaudit.envelope.keys import public_pem
 from gpuaudit.envelope.keystore import KeyStore
 from gpuaudit.errors import UsageError
 from gpuaudit.fleet.aggregate import NoPlan, fold_fleet
 from gpuaudit.fleet.folder import read_folder
-from gpuaudit.fleet.gather import Hearing, gather
-from gpuaudit.fleet.result import FleetResult
+from gpuaudit.fleet.gather import Hearing, Listeners, LocalListeners, gather
+from gpuaudit.fleet.result import FleetResult, dump_fleet_result
 from gpuaudit.fleet.trust import trust_keyring
 from gpuaudit.tender.parse import load_tender
 from tests.fleet.fleets import A100, cast, lay, link, name, put
@@ -35,7 +39,10 @@ def fleet(store: Path, tmp_path: Path) -> Path:
     return tmp_path / "fleet"
 
 
-def result_of(folder: Path, *, workers: int = 1, tender: str = "china-coal-2024") -> FleetResult:
+HERE = LocalListeners(workers=1)
+
+
+def result_of(folder: Path, *, listeners: Listeners = HERE, tender: str = "china-coal-2024") -> FleetResult:
     loaded = load_tender(tender)
     question = Question(
         tender=loaded.tender,
@@ -46,7 +53,7 @@ def result_of(folder: Path, *, workers: int = 1, tender: str = "china-coal-2024"
     )
     trust = trust_keyring(KeyStore(folder=folder / "no-keys-of-ones-own"), [folder / "keys"])
     hearing = Hearing(question=question, trust=trust, nonce="", appraised_at="2026-11-23T12:00:00Z")
-    assembly = gather(read_folder(folder), hearing, NoPlan(), workers=workers)
+    assembly = gather(read_folder(folder), hearing, NoPlan(), listeners)
     return fold_fleet(assembly, question, catalogue_version="test", appraised_at=hearing.appraised_at)
 
 
@@ -142,9 +149,38 @@ def test_a_node_that_failed_is_a_row_until_it_has_evidence(fleet: Path) -> None:
     assert len(rows) == 5
 
 
+def test_a_name_that_is_no_text_is_shown_by_its_bytes(store: Path, tmp_path: Path) -> None:
+    """File systems take any bytes for a name, and a result must be writable all the same."""
+    link(store, tmp_path, range(2))
+    (tmp_path / "node-001.json").rename(tmp_path / os.fsdecode(b"node-\xff.json"))
+    result = result_of(tmp_path)
+    assert [(row.node, row.state) for row in result.rows] == [("node-000", "appraised"), ("node-\\udcff", "appraised")]
+    assert b"udcff" in dump_fleet_result(result)
+
+
+def test_each_file_is_opened_by_the_key_that_it_names(fleet: Path) -> None:
+    rows = result_of(fleet).rows
+    assert [len(row.signed_by) for row in rows] == [1] * 4
+    assert len({row.signed_by for row in rows}) == 4
+
+
+def test_all_trusted_keys_that_signed_a_file_are_named(fleet: Path) -> None:
+    """A second signature by another key of the keyring, and a third by a stranger."""
+    file = fleet / "node-000.json"
+    envelope = Envelope.from_dict(json.loads(file.read_bytes()))
+    for trusted in (True, False):
+        signer = CryptoSigner.generate_ed25519()
+        envelope.sign(signer)
+        if trusted:
+            (fleet / "keys" / "second.pub").write_bytes(public_pem(signer.public_key))
+    file.write_bytes(json.dumps(envelope.to_dict(), separators=(",", ":")).encode() + b"\n")
+    row = next(row for row in result_of(fleet).rows if row.node == "node-000")
+    assert (row.state, row.signed_by) == ("appraised", tuple(envelope.signatures)[:2])
+
+
 def test_processes_come_to_the_same_result_as_one(store: Path) -> None:
     (store / "broken.json").write_text("{")
-    assert result_of(store, workers=2) == result_of(store, workers=1)
+    assert result_of(store, listeners=LocalListeners(workers=2)) == result_of(store)
 
 
 def test_what_a_machine_says_of_itself_cannot_reach_the_terminal(fleet: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,15 +15,22 @@ from typing import Any
 
 import pytest
 
-from gpuaudit.errors import UsageError
+from gpuaudit.cli.exits import Exit
+from gpuaudit.errors import MachineError, UsageError
+from gpuaudit.fleet.folder import Candidate
+from gpuaudit.fleet.gather import Hearing
 from gpuaudit.fleet.ledger import Ledger
 from gpuaudit.fleet.node import FailedNode, NodeTask, Outcome, RealNode
 from gpuaudit.fleet.run import run_fleet
 from gpuaudit.fleet.simulate import simulated_fleet
+from gpuaudit.fleet.testimony import Heard
+from tests.fleet.fleets import A100, lay
+from tests.fleet.test_gather import corrupt, gigabyte, result_of
 
 ray = pytest.importorskip("ray", reason="ray is not installed here (the extra `fleet`)")
 
-from gpuaudit.fleet.ray_runner import RayEngine, connect, real_nodes  # noqa: E402 - ray may be missing
+from gpuaudit.fleet import ray_runner  # noqa: E402 - ray may be missing
+from gpuaudit.fleet.ray_runner import RayEngine, RayListeners, connect, real_nodes  # noqa: E402 - ray may be missing
 
 pytestmark = [
     pytest.mark.ray,
@@ -28,13 +39,19 @@ pytestmark = [
 ]
 
 
+# By default a cluster takes a quarter of a minute to notice that a node is gone.
+SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one core; the first is the head."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cluster_utils = pytest.importorskip("ray.cluster_utils")
-        made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        made = cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": SOON}
+        )
         made.workers = [made.add_node(num_cpus=1), made.add_node(num_cpus=1, num_gpus=8)]
         made.wait_for_nodes()
         connect(made.address)
@@ -52,6 +69,55 @@ def test_every_node_is_sealed_once(cluster: Any, tmp_path: Path) -> None:
     summary = run_fleet(tasks(5), Ledger(folder=tmp_path), RayEngine(attempts=1, timeout_seconds=120))
     assert (summary.sealed, summary.failed) == (5, ())
     assert len(list(tmp_path.glob("*.json"))) == 5
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    lay(folder, A100, range(14))
+    corrupt(folder)
+    (folder / "odd.json").rename(folder / "corrupt.json")
+    gigabyte(folder)
+    return folder
+
+
+def test_a_cluster_comes_to_the_same_result_as_this_machine(cluster: Any, files: Path) -> None:
+    result = result_of(files, listeners=RayListeners())
+    assert result == result_of(files)
+    assert [row.state for row in result.rows].count("appraised") == 14
+
+
+def test_the_command_sends_the_files_to_a_cluster(cluster: Any, files: Path, tmp_path: Path) -> None:
+    """In a process of its own: this one is connected already."""
+    options = ["--tender", "china-coal-2024", "--keyring", str(files / "keys"), "--allow-simulated", "--format", "json"]
+    command = [sys.executable, "-m", "gpuaudit", "fleet", "appraise", str(files), *options, "--address", cluster.address]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}
+    )
+    assert ran.returncode == Exit.CONFIRMED, ran.stderr
+    assert sum(row["state"] == "appraised" for row in json.loads(ran.stdout)["rows"]) == 14
+    assert "16 of 16 files" in ran.stderr
+
+
+def test_a_node_that_would_judge_by_other_rules_is_refused(cluster: Any, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verifier's own version differs from the nodes' as theirs would from its."""
+    monkeypatch.setattr(ray_runner, "__version__", "0.0.1")
+    with pytest.raises(MachineError, match=r"other rules.*expected 0\.0\.1"):
+        result_of(files, listeners=RayListeners())
+
+
+def test_a_node_killed_while_it_hears_changes_nothing(cluster: Any, files: Path) -> None:
+    """What was sent to it is sent again."""
+
+    class KillsAfterTwo:
+        def hear(self, candidates: Sequence[Candidate], hearing: Hearing) -> Iterator[Heard]:
+            for number, heard in enumerate(RayListeners().hear(candidates, hearing)):
+                if number == 2:
+                    cluster.remove_node(cluster.workers.pop(0), allow_graceful=False)
+                    cluster.workers.append(cluster.add_node(num_cpus=1))
+                yield heard
+
+    assert result_of(files, listeners=KillsAfterTwo()) == result_of(files)
 
 
 def test_real_nodes_are_those_with_gpus(cluster: Any) -> None:
@@ -101,6 +167,12 @@ def test_a_node_of_the_cluster_killed_in_the_middle_loses_nothing(cluster: Any, 
 
     summary = run_fleet(tasks(8, "a100-sxm4-80gb:2"), Ledger(folder=tmp_path), KillsAfterTwo())
     assert (summary.sealed, summary.failed) == (8, ())
+
+
+def test_a_cluster_without_cores_hears_nothing(cluster: Any, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    with pytest.raises(MachineError, match="no node of this cluster has a core"):
+        result_of(files, listeners=RayListeners())
 
 
 def test_a_cluster_without_gpus_has_no_nodes_to_audit(monkeypatch: pytest.MonkeyPatch) -> None:
