@@ -1,4 +1,8 @@
-"""The words beside a verdict: headline, notices, coverage. In one place, so that no form of the result says more than another."""
+"""The words beside a verdict: headline, notices, coverage. In one place, so that no form of the result says more than another.
+
+They are part of the result and sealed with it, and so made here, where it is: a report shows what was signed, and `report` is
+above `appraisal`. What every form puts around any result, signed by nobody, is in `gpuaudit.report.words`.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ def _on(measurement: Measurement) -> str:
 def _task(task: Task) -> str:
     match task:
         case GemmTask():
-            return f"gemm {task.dtype.value} {task.m}x{task.n}x{task.k} {task.layout}"
+            shape = f"{task.m}^3" if task.m == task.n == task.k else f"{task.m}x{task.n}x{task.k}"
+            return f"gemm {task.dtype.value} {shape} {task.layout}"
         case MemoryTask():
             return f"{task.kind} {in_prefixed(task.working_set_bytes, 'B')}"
         case CapacityTask():

@@ -21,15 +21,12 @@ from gpuaudit.envelope import is_unsigned, load_keyring, open_evidence, read_bou
 from gpuaudit.envelope.keystore import own_keys
 from gpuaudit.errors import AuthenticityError, UsageError
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
+from gpuaudit.report.words import HEADS
 
 app = command_app(help="Show what is known of each product, and what a device can be.")
 
 _HEADER: Final = ("product", "counts as", "kind", "form", "GB", "title")
 _A_NAME: Final = "name"
-_MARKS: Final[dict[str, tuple[str, ...]]] = {
-    Origin.SIMULATED.value: ("SIMULATED: this says nothing about any real machine",),
-    Origin.CAPTURE.value: ("CAPTURE: what somebody says that a machine said",),
-}
 _UNITS: Final = (
     ("_bytes_per_second", Unit.BYTES_PER_SECOND),
     ("_bytes", Unit.BYTES),
@@ -113,8 +110,9 @@ def identify_(
         devices = [_as_plain(one) for one in found]
         console.result(as_json({"origin": origin, "catalogueVersion": catalogue.version, "devices": devices}))
     else:
+        head = [HEADS[Origin(origin)]] if origin in {Origin.SIMULATED, Origin.CAPTURE} else []
         lines = [line for index, one in enumerate(found) for line in _identified(index, one, catalogue)]
-        console.result("\n".join([*_MARKS.get(origin, ()), *(lines or ["no device in this evidence"])]))
+        console.result("\n".join([*head, *(lines or ["no device in this evidence"])]))
 
 
 def _open(evidence: Path, keyring: list[Path]) -> EvidenceBundle:
@@ -132,9 +130,11 @@ def _product(product_id: str, catalogue: Catalogue) -> Product:
 
 
 def _row(product: Product) -> tuple[str, ...]:
+    # In words, which a narrow terminal may break.
+    kind = product.kind.value.replace("-", " ")
     form = "" if product.form_factor is FormFactor.UNSTATED else product.form_factor.value
     gigabytes = "/".join(str(size) for size in product.marketed_gigabytes)
-    return product.id, ", ".join(product.counts_as) or "nothing", product.kind.value, form, gigabytes, product.title
+    return product.id, ", ".join(product.counts_as) or "nothing", kind, form, gigabytes, product.title
 
 
 def _as_plain_row(product: Product) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from gpuaudit.envelope import fresh_nonce, read_nonce
 from gpuaudit.errors import UsageError
 from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.reading import Unknown
+from gpuaudit.report.words import HEADS
 from gpuaudit.workload.bench import SilentProgress
 from gpuaudit.workload.suite import load_suite
 
 DEFAULT_SUITE: Final = "quick"
-SIMULATED_HEAD: Final = "SIMULATED: this says nothing about any real machine"
+SIMULATED_HEAD: Final = HEADS[Origin.SIMULATED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from typing import Final, TextIO
 from gpuaudit.errors import UsageError
 from gpuaudit.printable import printable
 
+# On a terminal narrower than that no table can be read; it breaks the lines itself.
+_NARROWEST: Final = 40
 _quiet: Final[ContextVar[bool]] = ContextVar("quiet", default=False)
 
 
@@ -56,6 +58,15 @@ def on_terminal() -> bool:
 def may_draw() -> bool:
     """Whether progress may be drawn on stderr: a person sees it, and it is not to be quiet."""
     return on_terminal() and not _quiet.get()
+
+
+def width(otherwise: int) -> int:
+    """Return how many characters a line on stdout may have: as many as its terminal shows, or `otherwise` in a pipe or a file."""
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        columns = 0
+    return max(columns, _NARROWEST) if columns else otherwise
 
 
 def ask_secret(prompt: str) -> str:

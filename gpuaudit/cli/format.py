@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from gpuaudit.cli import console
 from gpuaudit.evidence.reading import Known, Reading
+from gpuaudit.printable import printable
 
 T = TypeVar("T")
 
@@ -25,11 +28,15 @@ def as_json(value: object) -> str:
 
 
 def as_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in columns of equal width, two blanks apart, the header first; the same in a pipe as on a terminal."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)
-    )
+    """Write a table, the header first: a line for each row in a pipe; on a terminal no wider than it is.
+
+    Nothing is cut off, and what others wrote is shown and not obeyed.
+    """
+    # Only here: a command that prints no table needs no rich.
+    from gpuaudit.report.grid import laid_out
+
+    inert = [tuple(map(printable, row)) for row in rows]
+    return "\n".join(laid_out(header, inert, width=console.width(sys.maxsize)))
 
 
 def shown(reading: Reading[T], form: Callable[[T], str] = str) -> str:

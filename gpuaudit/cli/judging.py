@@ -20,7 +20,7 @@ from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope import PredicateType, Subject, seal
 from gpuaudit.envelope.keystore import LoadedSigner
 from gpuaudit.evidence.codec import dump
-from gpuaudit.report.as_text import as_brief
+from gpuaudit.report.as_text import USUAL_WIDTH, as_brief
 from gpuaudit.report.compose import view_of_result
 from gpuaudit.tender.model import HardwareLine
 from gpuaudit.tender.parse import LoadedTender, known_tenders, load_tender
@@ -97,7 +97,7 @@ def show(result: AttestationResult, format_: Format) -> None:
     if format_ is Format.JSON:
         console.result(as_json(json.loads(dump(AttestationResult, result))))
     else:
-        console.result(as_brief(view_of_result(result)))
+        console.result(as_brief(view_of_result(result), width=console.width(USUAL_WIDTH)))
 
 
 def exit_of(result: AttestationResult) -> Exit:

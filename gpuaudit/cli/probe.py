@@ -17,7 +17,9 @@ from gpuaudit.units import Bytes
 
 app = command_app()
 
-_HEADER: Final = ("device", "name", "memory", "PCI id", "bus id", "UUID")
+# Two tables, as in a report: one with all of it would be wider than most terminals.
+_WHAT: Final = ("device", "name", "memory", "PCI id")
+_WHICH: Final = ("device", "bus id", "UUID")
 
 
 @app.command()
@@ -50,19 +52,22 @@ def _as_text(bundle: EvidenceBundle) -> str:
         f"device files  {shown(bundle.kernel.device_files, lambda names: ', '.join(names) or 'none')}",
         f"torch         {shown(bundle.torch.devices, lambda devices: f'{len(devices)} devices')}",
     ]
-    table = ["", as_table(_HEADER, [_row(device) for device in bundle.nvml.devices])] if bundle.nvml.devices else []
-    return "\n".join([*head, *sources, *table])
+    devices = bundle.nvml.devices
+    tables = ["", as_table(_WHAT, list(map(_what, devices))), "", as_table(_WHICH, list(map(_which, devices)))]
+    return "\n".join([*head, *sources, *(tables if devices else ())])
 
 
-def _row(device: DeviceEvidence) -> tuple[str, ...]:
+def _what(device: DeviceEvidence) -> tuple[str, ...]:
     return (
         str(device.index),
         shown(device.identity.name),
         shown(device.memory.total_bytes, _in_mebibytes),
         shown(device.pci.device_id),
-        shown(device.pci.bus_id),
-        shown(device.identity.uuid),
     )
+
+
+def _which(device: DeviceEvidence) -> tuple[str, ...]:
+    return (str(device.index), shown(device.pci.bus_id), shown(device.identity.uuid))
 
 
 def _in_mebibytes(size: Bytes) -> str:

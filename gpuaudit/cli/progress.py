@@ -1,9 +1,11 @@
-"""Progress of a measuring run: a bar on a terminal, one line before it everywhere."""
+"""Progress of long steps on stderr: a bar with the time left on a terminal, a few lines everywhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -14,6 +16,17 @@ from gpuaudit.cli import console
 from gpuaudit.printable import printable
 from gpuaudit.units import Seconds
 from gpuaudit.workload.bench import Progress
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Is told how many of how many are done."""
+
+# How often a log is told what a terminal shows all the time.
+_A_LINE_EVERY: Final = Seconds(30.0)
+_COLUMNS: Final = (
+    TextColumn("{task.description}", markup=False),
+    BarColumn(),
+    TextColumn("{task.fields[left]} left", markup=False),
+)
 
 
 class _Announced:
@@ -50,10 +63,77 @@ def shown_progress() -> Iterator[Progress]:
     if not console.may_draw():
         yield _Announced()
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]} left"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Drawn(bar, bar.add_task("", total=1.0, left=""))
+    with _drawn("") as (bar, task):
+        yield _Drawn(bar, task)
+
+
+@contextmanager
+def counted(what: str, clock: Callable[[], float] = time.monotonic) -> Iterator[Told]:
+    """Show on stderr how many of how many `what` are done, and how long the others will take at the pace so far.
+
+    On a terminal it is a bar, gone when it is over; elsewhere a line every half minute. At its end both say how many of several were done.
+
+    Args:
+        what: The things that are counted, in the plural: our own word.
+        clock: Seconds from any beginning.
+    """
+    pace = _Pace(what, clock)
+    if console.may_draw():
+        with _drawn(what) as (bar, task):
+
+            def move(done: int, of: int) -> None:
+                pace.take(done, of)
+                bar.update(task, completed=done, total=of, description=pace.count(), left=_spoken(pace.left()))
+
+            yield move
+    else:
+
+        def tell(done: int, of: int) -> None:
+            pace.take(done, of)
+            if pace.is_time_for_a_line():
+                console.say(f"{pace.count()}, about {_spoken(pace.left())} left")
+
+        yield tell
+    if pace.of > 1:
+        console.say(pace.count())
+
+
+class _Pace:
+    """How many are done, and how long one takes."""
+
+    def __init__(self, what: str, clock: Callable[[], float]) -> None:
+        self._what = what
+        self._clock = clock
+        self._began = self._said = clock()
+        self._done = 0
+        self.of = 0
+
+    def take(self, done: int, of: int) -> None:
+        self._done, self.of = done, of
+
+    def count(self) -> str:
+        return f"{self._done:,} of {self.of:,} {self._what}"
+
+    def left(self) -> Seconds:
+        """Return the seconds that the others take if each takes as long as those before; without end before the first."""
+        passed = self._clock() - self._began
+        return Seconds(passed / self._done * (self.of - self._done) if self._done else float("inf"))
+
+    def is_time_for_a_line(self) -> bool:
+        now = self._clock()
+        if not 0 < self._done < self.of or now - self._said < _A_LINE_EVERY:
+            return False
+        self._said = now
+        return True
+
+
+@contextmanager
+def _drawn(what: str) -> Iterator[tuple[Bar, TaskID]]:
+    with Bar(*_COLUMNS, console=Console(stderr=True), transient=True) as bar:
+        yield bar, bar.add_task(what, total=1.0, left="")
 
 
 def _spoken(seconds: Seconds) -> str:
+    if seconds == float("inf"):
+        return "?"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -13,7 +13,7 @@ from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.extras import needs_extra
 from gpuaudit.cli.moment import moment_of
-from gpuaudit.cli.options import KeyringOption
+from gpuaudit.cli.options import KeyringOption, QuietOption
 from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope import Keyring, PredicateType, load_keyring, open_any, open_evidence, read_bounded
 from gpuaudit.envelope.keystore import own_keys
@@ -52,6 +52,7 @@ def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sealed evidence or results.", show_default=False)],
     database: DatabaseOption = "",
     keyring: KeyringOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Add sealed evidence and results to the registry.
 
@@ -63,18 +64,21 @@ def add(
     Exit status: 0 all are in the registry, 3 a file is not authentic (the others
     are added), 2 wrong usage, 4 the database does not answer.
     """
+    from gpuaudit.cli.progress import counted
     from gpuaudit.registry.store import open_registry
 
+    console.hush(quiet=quiet)
     trusted = load_keyring(own_keys(), keyring or ())
     refused = ""
     added = 0
-    with open_registry(_url(database)) as registry:
-        for file in files:
+    with open_registry(_url(database)) as registry, counted("files") as told:
+        for number, file in enumerate(files, start=1):
             try:
                 added += _added(file, registry, trusted)
             except AuthenticityError as error:
                 refused = refused or str(error)
-                console.say(f"not added: {error}")
+                console.complain(f"not added: {error}")
+            told(number, len(files))
     console.result(f"{added} added, {len(files)} given")
     if refused:
         raise AuthenticityError(refused)
@@ -134,6 +138,7 @@ def coverage(
         float, typer.Option("--months", min=0, help="Its length, if not as the tender says.", show_default=False)
     ] = 0,
     database: DatabaseOption = "",
+    quiet: QuietOption = False,
     format_: TableFormatOption = TableFormat.CSV,
 ) -> None:
     """Show how much of TENDER's period confirmed audits looked at, and the gaps.
@@ -153,6 +158,7 @@ def coverage(
     from gpuaudit.tender.model import HardwareLine
     from gpuaudit.tender.parse import load_tender
 
+    console.hush(quiet=quiet)
     loaded = load_tender(tender).tender
     periods = [line.period for line in loaded.lines if isinstance(line, HardwareLine)]
     length = months or max((period.months for period in periods), default=0)

@@ -12,7 +12,7 @@ import typer
 from gpuaudit.appraisal.result import AttestationResult
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
-from gpuaudit.cli.options import KeyringOption
+from gpuaudit.cli.options import KeyringOption, QuietOption
 from gpuaudit.cli.output import write_file
 from gpuaudit.cli.page import page_of
 from gpuaudit.envelope import (
@@ -31,7 +31,7 @@ from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.codec import load
 from gpuaudit.report.as_json import as_json
 from gpuaudit.report.as_junit import as_junit
-from gpuaudit.report.as_text import as_text
+from gpuaudit.report.as_text import USUAL_WIDTH, as_text
 from gpuaudit.report.compose import view_of
 from gpuaudit.report.paper import Evidence, NoEvidence, Paper, Sealed, Whole
 from gpuaudit.report.redact import redacted
@@ -62,6 +62,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A new file; by default stdout.", show_default=False)
     ] = None,
+    quiet: QuietOption = False,
     format_: Annotated[ReportFormat, typer.Option("--format", help="How to show it.")] = ReportFormat.TEXT,
 ) -> None:
     """Show a sealed RESULT: as text, as a page, as JSON, or for CI.
@@ -74,15 +75,15 @@ def report(
     Exit status: 0 done, whatever the verdict, 3 RESULT is not authentic, 2
     wrong usage, 4 FILE cannot be written, or the extra `report` is missing.
     """
+    console.hush(quiet=quiet)
     paper = read_paper(result, evidence, load_keyring(own_keys(), keyring or ()))
     if redact:
         digest = paper.seal.sha256 if isinstance(paper.seal, Sealed) else ""
         paper = redacted(paper, full_sha256=digest)
-    text = _written(paper, format_)
     if out is None:
-        console.result(text)
+        console.result(_written(paper, format_, width=console.width(USUAL_WIDTH)))
     else:
-        write_file(out, text.encode())
+        write_file(out, _written(paper, format_, width=USUAL_WIDTH).encode())
         console.say(f"wrote {out}")
 
 
@@ -124,10 +125,10 @@ def _read_evidence(path: Path, sha256: str, keyring: Keyring) -> EvidenceBundle:
     return open_evidence(data, keyring, place=str(path)).bundle
 
 
-def _written(paper: Paper, format_: ReportFormat) -> str:
+def _written(paper: Paper, format_: ReportFormat, *, width: int) -> str:
     match format_:
         case ReportFormat.TEXT:
-            return as_text(view_of(paper))
+            return as_text(view_of(paper), width=width)
         case ReportFormat.HTML:
             return page_of(paper)
         case ReportFormat.JSON:

@@ -18,6 +18,7 @@ from gpuaudit.errors import AuthenticityError
 from gpuaudit.evidence.bundle import Origin
 from gpuaudit.evidence.codec import decode, load
 from gpuaudit.evidence.record import record
+from gpuaudit.report.words import SIGNED_ALL_THE_SAME, STAMPS
 
 app = command_app()
 
@@ -63,8 +64,8 @@ def _as_text(opened: Opened) -> str:
 def _told(opened: Opened) -> list[str]:
     """Say what a signature does not: that the evidence is simulated or a capture, and what a result's verdict is."""
     about = _about(opened)
-    origin = about.get("origin", Origin.HARDWARE.value)
-    mark = [] if origin == Origin.HARDWARE else [f"{origin.upper()}: signed, and no evidence of any hardware"]
+    stamp = STAMPS[Origin(about.get("origin", Origin.HARDWARE.value))]
+    mark = [SIGNED_ALL_THE_SAME.format(stamp=stamp)] if stamp else []
     return [*mark, *(f"{name:<12} {value}" for name, value in about.items())]
 
 

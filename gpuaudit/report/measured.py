@@ -168,15 +168,17 @@ def _tables(rows: Sequence[Row]) -> Iterator[Table]:
     if rows:
         yield Table(
             caption="Median rate of each task",
-            header=("task", "of", "lowest", "median", "highest", "catalogue's peak"),
+            header=("task", "of", "unit", "lowest", "median", "highest", "catalogue's peak"),
             rows=tuple(_table_row(row) for row in rows),
         )
 
 
 def _table_row(row: Row) -> tuple[str, ...]:
     rates = sorted(row.rates.values())
-    three = (rates[0], statistics.median(rates), rates[-1])
-    return (row.name, spoken(row.rates), *(show(rate, row.unit) for rate in three), _peaks(row) or "not compared")
+    three = [show(rate, row.unit).rpartition(" ") for rate in (rates[0], statistics.median(rates), rates[-1])]
+    unit = three[0][-1]
+    peaks = _peaks(row).replace(f" {unit}", "") or "not compared"
+    return (row.name, spoken(row.rates), unit, *(number for number, _, _ in three), peaks)
 
 
 def _peaks(row: Row) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -161,21 +162,33 @@ def _heat(chart: HeatChart) -> Figure:
         values[cell.row][cell.column] = cell.value
     figure = Figure(figsize=(_WIDTH * 0.75, 0.8 + 0.33 * size))
     axes = figure.subplots()
-    top = max(cell.value for cell in chart.cells)
-    # From zero: 515 and 535 are the same to a reader who asks whether a link is there.
+    top = max(cell.value for cell in chart.cells) or 1
     # Few shades, so that neither the fields nor the scale become a bitmap.
-    image = axes.pcolormesh(values, cmap=mpl.colormaps["viridis"].resampled(16), vmin=0, vmax=top or 1)
+    shades = mpl.colormaps["viridis"].resampled(16)
+    # From zero: 515 and 535 are the same to a reader who asks whether a link is there.
+    image = axes.pcolormesh(values, cmap=shades, vmin=0, vmax=top)
     middles = [place + 0.5 for place in range(size)]
     axes.set_xticks(middles, [label.removeprefix("device ") for label in chart.labels])
     axes.set_yticks(middles, list(chart.labels))
     axes.invert_yaxis()
     axes.grid(visible=False)
     for cell in chart.cells if size <= 16 else ():
-        shade = "#ffffff" if cell.value < 0.6 * top else "#000000"
+        shade = _readable_on(shades(cell.value / top))
         axes.text(cell.column + 0.5, cell.row + 0.5, f"{cell.value:.0f}", ha="center", va="center", fontsize=7, color=shade)
     figure.colorbar(image, ax=axes, label=chart.unit)
     _margins(figure, left=0.85, bottom=0.3, top=0.1, right=0.0)
     return figure
+
+
+def _readable_on(field: Sequence[float]) -> str:
+    """Return black or white, whichever stands out more from a colour of red, green and blue from 0 to 1; always by 4.5:1.
+
+    Source:
+        WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance
+    """
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in field[:3]]
+    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "#000000"
 
 
 def _legend(axes: Axes, lines: int) -> None:

@@ -1,4 +1,9 @@
-"""The fixed words of a report, in one place. Those of a verdict are in `gpuaudit.appraisal.wording`."""
+"""The fixed words that forms put around a result, in one place. Those that belong to it are in `gpuaudit.appraisal.wording`.
+
+The line between the two is the signature. Headline, reasons, notices and coverage are part of the result and sealed with it: a
+report shows them as they were signed, by whatever version. What stands here is said of any result, is signed by nobody, and may
+be said better by a later version without a verdict changing. A snapshot test holds both for review as one text.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,14 @@ from gpuaudit.appraisal.result import Basis
 from gpuaudit.evidence.bundle import Origin
 
 STAMPS: Final = {Origin.HARDWARE: "", Origin.SIMULATED: "SIMULATED", Origin.CAPTURE: "CAPTURE"}
+HEADS: Final = {
+    Origin.HARDWARE: "",
+    Origin.SIMULATED: "SIMULATED: this says nothing about any real machine",
+    Origin.CAPTURE: "CAPTURE: what somebody says that a machine said",
+}
+"""Above what is shown of evidence without a verdict."""
+
+SIGNED_ALL_THE_SAME: Final = "{stamp}: signed, and no evidence of any hardware"
 
 RESTS_ON: Final = {
     Basis.REPORTED: "what the machine's own software says",

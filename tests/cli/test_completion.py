@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -38,23 +39,23 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     return set(ran.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("gpuaudit app", {"appraise"}),
-        ("gpuaudit appraise --ten", {"--tender"}),
-        ("gpuaudit appraise e.json --ten", {"--tender"}),
-        ("gpuaudit fleet app", {"appraise"}),
-        ("gpuaudit fleet appraise --trust", {"--trust-on-first-use"}),
-        ("gpuaudit appraise --trust", set()),
-        ("gpuaudit report --format j", {"json", "junit"}),
-        ("gpuaudit schema ev", {"evidence"}),
-        ("gpuaudit report --evidence ", set()),
-        ("gpuaudit audit --out appraise --no-q", {"--no-quiet"}),
-        ("gpuaudit --ver", {"--version"}),
-        ("gpuaudit nothing", set()),
-    ],
-)
+TYPED: Final = [
+    ("gpuaudit app", {"appraise"}),
+    ("gpuaudit appraise --ten", {"--tender"}),
+    ("gpuaudit appraise e.json --ten", {"--tender"}),
+    ("gpuaudit fleet app", {"appraise"}),
+    ("gpuaudit fleet appraise --trust", {"--trust-on-first-use"}),
+    ("gpuaudit appraise --trust", set()),
+    ("gpuaudit report --format j", {"json", "junit"}),
+    ("gpuaudit schema ev", {"evidence"}),
+    ("gpuaudit report --evidence ", set()),
+    ("gpuaudit audit --out appraise --no-q", {"--no-quiet"}),
+    ("gpuaudit --ver", {"--version"}),
+    ("gpuaudit nothing", set()),
+]
+
+
+@pytest.mark.parametrize(("typed", "expected"), TYPED)
 def test_bash_completes(script: Path, typed: str, expected: set[str]) -> None:
     assert completed(script, typed) == expected
 
@@ -87,6 +88,45 @@ def test_other_shells_parse_theirs(shell: str, gpuaudit: Gpuaudit, home: Path) -
     (home / "script").write_text(gpuaudit("completion", shell).out)
     ran = subprocess.run([program, "-n", home / "script"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("typed", "expected"), TYPED)
+def test_fish_completes(typed: str, expected: set[str], gpuaudit: Gpuaudit, home: Path) -> None:
+    program = shutil.which("fish") or pytest.skip("needs fish")
+    (home / "script").write_text(gpuaudit("completion", "fish").out)
+    (home / "empty").mkdir()
+    ask = "source ../script; complete -C $argv[1]"
+    # In a folder without files, which fish offers where anything can stand, and without a gpuaudit to ask.
+    ran = subprocess.run(
+        [program, "--no-config", "-c", ask, "--", typed],
+        cwd=home / "empty",
+        env={"PATH": "", "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert {line.split("\t")[0] for line in ran.stdout.splitlines()} == expected
+
+
+@pytest.mark.parametrize(("typed", "expected"), TYPED)
+def test_zsh_completes(typed: str, expected: set[str], gpuaudit: Gpuaudit, home: Path) -> None:
+    """With a `compadd` that prints what it is to offer: the real one works within an interactive shell alone."""
+    program = shutil.which("zsh") or pytest.skip("needs zsh")
+    (home / "script").write_text(gpuaudit("completion", "zsh").out)
+    ask = """
+compdef() { : }
+_files() { : }
+compadd() { [[ $1 = -a ]] && print -l -- ${(P)2} }
+source ./script
+words=("$@") CURRENT=$#
+_gpuaudit
+"""
+    ran = subprocess.run(
+        [program, "-fc", ask, "zsh", *typed.split(" ")], cwd=home, env={"PATH": ""}, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert {word for word in ran.stdout.split() if word.startswith(typed.rsplit(" ", maxsplit=1)[-1])} == expected
 
 
 def test_another_shell_is_wrong_usage(gpuaudit: Gpuaudit) -> None:

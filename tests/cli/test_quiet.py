@@ -36,6 +36,28 @@ def test_appraising_quietly(gpuaudit: Gpuaudit, home: Path) -> None:
     assert (ran.code, ran.err, (home / "r/result.json").is_file()) == (Exit.REFUTED, "", True)
 
 
+def test_reporting_and_registering_quietly(gpuaudit: Gpuaudit, home: Path) -> None:
+    gpuaudit("audit", *MACHINE, *CLAIM, "--out", "a")
+    for command, said in (
+        (("report", "a/result.json", "--format", "html", "--out"), "wrote "),
+        (("registry", "add", "a/evidence.json", "a/result.json", "--database"), "2 of 2 files"),
+    ):
+        loud = gpuaudit(*command, *([home / "loud.html"] if said == "wrote " else ["sqlite:///loud"]))
+        ran = gpuaudit(*command, *([home / "quiet.html"] if said == "wrote " else ["sqlite:///quiet"]), "--quiet")
+        assert (loud.code, said in loud.err) == (Exit.DONE, True)
+        assert (ran.code, ran.out, ran.err) == (Exit.DONE, loud.out, "")
+    start = ("registry", "coverage", "sustech-2024", "--start", "2026-11-01", "--database", "sqlite:///quiet")
+    assert "confirmed audits cover" in gpuaudit(*start).err
+    assert gpuaudit(*start, "--quiet").err == ""
+
+
+def test_what_is_not_added_is_said_quiet_or_not(gpuaudit: Gpuaudit, home: Path) -> None:
+    (home / "broken.json").write_text("{}")
+    ran = gpuaudit("registry", "add", "broken.json", "--quiet")
+    assert ran.code == Exit.NOT_AUTHENTIC
+    assert "not added: broken.json" in ran.err
+
+
 def test_errors_are_said_quiet_or_not(gpuaudit: Gpuaudit) -> None:
     ran = gpuaudit("appraise", "no-such-file", *CLAIM, "--quiet")
     assert (ran.code, ran.err) == (Exit.USAGE, "gpuaudit: no-such-file: no such file\n")
