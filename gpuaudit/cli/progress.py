@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -15,7 +15,10 @@ from typing_extensions import override
 from gpuaudit.cli import console
 from gpuaudit.printable import printable
 from gpuaudit.units import Seconds
-from gpuaudit.workload.bench import Progress
+
+# A fleet is counted without anything that measures.
+if TYPE_CHECKING:
+    from gpuaudit.workload.bench import Progress
 
 Told: TypeAlias = Callable[[int, int], None]
 """Is told how many of how many are done."""
