@@ -221,8 +221,15 @@ def appraise(
         first_use=first_use,
         known_nodes=known_nodes,
     )
-    result = appraise_fleet(folder, asked, address=address, workers=workers, out=out, key=(key, public_key))
-    console.result(shown(result, format_))
+    result = appraise_fleet(
+        folder,
+        asked,
+        address=address,
+        workers=workers,
+        out=out,
+        key=(key, public_key),
+        show=lambda result: console.result(shown(result, format_)),
+    )
     raise typer.Exit(exit_of(result))
 
 

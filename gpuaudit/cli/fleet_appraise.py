@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,14 +14,15 @@ from gpuaudit.appraisal.appraise import Question
 from gpuaudit.appraisal.result import Digest
 from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.judging import Terms
-from gpuaudit.cli.output import RESULT_NAME, claimed
+from gpuaudit.cli.output import RESULT_NAME, OutputFolder, claimed
 from gpuaudit.cli.progress import counted
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
-from gpuaudit.envelope.keystore import own_keys
-from gpuaudit.errors import CouldNotAuthenticateError, UsageError
-from gpuaudit.fleet.aggregate import NoPlan, fold_fleet
-from gpuaudit.fleet.folder import read_folder
+from gpuaudit.envelope.keystore import LoadedSigner, own_keys
+from gpuaudit.errors import CouldNotAuthenticateError, MachineError, UsageError
+from gpuaudit.fleet.aggregate import Drawing, NoPlan, fold_fleet
+from gpuaudit.fleet.archive import temporary_folder
+from gpuaudit.fleet.folder import Folder, read_folder
 from gpuaudit.fleet.gather import Hearing, Listeners, LocalListeners, gather, known_key
 from gpuaudit.fleet.plan import read_plan
 from gpuaudit.fleet.pool import available_cores
@@ -40,7 +45,14 @@ class Asked:
 
 
 def appraise_fleet(
-    folder: Path, asked: Asked, *, address: str, workers: int, out: Path | None, key: tuple[str, Path | None]
+    folder: Path,
+    asked: Asked,
+    *,
+    address: str,
+    workers: int,
+    out: Path | None,
+    key: tuple[str, Path | None],
+    show: Callable[[FleetResult], None],
 ) -> FleetResult:
     """Appraise all evidence in a folder, seal the result into `out`, and remember keys that were seen for the first time.
 
@@ -51,11 +63,13 @@ def appraise_fleet(
         workers: Processes of this machine to use; 0 for one a core.
         out: A new or empty folder for the sealed result.
         key: To seal it with, as `load_signer` takes it.
+        show: Shows the result, also where it cannot be sealed or keys cannot be remembered.
 
     Raises:
         UsageError: There is no evidence in the folder, or the plan or the keys are not such.
         CouldNotAuthenticateError: No file is authentic.
-        MachineError: There is no such cluster, a process died, or `out` cannot be written.
+        MachineError: There is no such cluster, a process died, the temporary folder is full, or the result cannot be sealed
+            or written.
     """
     terms = asked.terms
     drawing = read_plan(asked.plan, terms.tender) if asked.plan is not None else NoPlan()
@@ -67,26 +81,16 @@ def appraise_fleet(
         nonce=asked.nonce,
         appraised_at=rfc3339(WallClock().now()),
     )
-    with counted("files") as told:
-        assembly = gather(files, hearing, drawing, _listeners(address, workers), told=told)
-    result = fold_fleet(
-        assembly,
-        hearing.question,
-        catalogue_version=terms.yardstick.catalogue.version,
-        appraised_at=hearing.appraised_at,
-    )
-    if not assembly.heard and assembly.silent:
-        first = assembly.silent[0]
-        raise CouldNotAuthenticateError(
-            f"{folder}: none of {len(assembly.silent)} files is authentic; {first.file}: {first.reason}"
-        )
-    if asked.first_use:
-        seen = {known_key(result.tender.name, row.node): row.signed_by[0] for row in result.rows if row.signed_by}
-        remember(known, hearing.trust.known, seen)
-    if out is not None:
-        signer = load_signer(*key)
-        with claimed(out) as target:
-            target.write({RESULT_NAME: seal_fleet_result(result, signer.signer)})
+    with _keeping(out, key) as keep:
+        with _room_on_disk():
+            result = _appraised(folder, files, hearing, drawing, _listeners(address, workers), terms)
+        try:
+            keep(result)
+            if asked.first_use:
+                seen = {known_key(result.tender.name, row.node): row.signed_by[0] for row in result.rows if row.signed_by}
+                remember(known, hearing.trust.known, seen)
+        finally:
+            show(result)
     return result
 
 
@@ -95,6 +99,57 @@ def exit_of(result: FleetResult) -> Exit:
     if result.verdict.name == Exit.CONFIRMED.name and not result.accepted:
         return Exit.SIMULATED
     return Exit[result.verdict.name]
+
+
+def _appraised(
+    folder: Path, files: Folder, hearing: Hearing, drawing: Drawing, listeners: Listeners, terms: Terms
+) -> FleetResult:
+    with counted("files") as told:
+        assembly = gather(files, hearing, drawing, listeners, told=told)
+    if not assembly.heard and assembly.silent:
+        first = assembly.silent[0]
+        raise CouldNotAuthenticateError(
+            f"{folder}: none of {len(assembly.silent)} files is authentic; {first.file}: {first.reason}"
+        )
+    return fold_fleet(
+        assembly,
+        hearing.question,
+        catalogue_version=terms.yardstick.catalogue.version,
+        appraised_at=hearing.appraised_at,
+    )
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise MachineError(
+            f"{temporary_folder()}: what a fleet's files said cannot be kept there: {error}; "
+            "make room, or name another folder in the environment as TMPDIR"
+        ) from None
+
+
+@contextmanager
+def _keeping(out: Path | None, key: tuple[str, Path | None]) -> Iterator[Callable[[FleetResult], None]]:
+    """Make sure, before the work, that its result can be signed and written; yield what does so, or nothing where `out` is None."""
+    if out is None:
+        yield lambda _result: None
+        return
+    signer = load_signer(*key)
+    with claimed(out) as target:
+        yield partial(_keep, target, signer)
+
+
+def _keep(target: OutputFolder, signer: LoadedSigner, result: FleetResult) -> None:
+    try:
+        sealed = seal_fleet_result(result, signer.signer)
+    except ValueError as error:
+        raise MachineError(
+            f"{target.path}: the result of {len(result.rows):,} nodes cannot be sealed: {error}; "
+            "split the fleet into several folders and appraise each"
+        ) from None
+    target.write({RESULT_NAME: sealed})
 
 
 def _listeners(address: str, workers: int) -> Listeners:

@@ -26,6 +26,8 @@ from gpuaudit.fleet.witness import Ear, read_candidate
 
 _LOCAL: Final = "local"
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+# Ray hands on what failed there as text, within errors of its own.
+_IMPORT_FAILED: Final = re.compile(r"\b(?:ModuleNotFoundError: |ImportError: |No module named ).*")
 _GPU: Final = "GPU"
 _CPU: Final = "CPU"
 # Two for each core keeps the cluster at work; more would only hold finished evidence in its memory.
@@ -110,7 +112,7 @@ def connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address == _LOCAL else None)
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
-        raise MachineError(f"--address {address}: no Ray cluster there: {str(error).splitlines()[0]}") from None
+        raise MachineError(f"--address {address}: no Ray cluster there: {_first_line(error)}") from None
 
 
 def real_nodes() -> tuple[RealNode, ...]:
@@ -182,9 +184,15 @@ def _first_heard(running: list[Any]) -> Sequence[Heard]:
     running.remove(ready)
     try:
         answer: list[Heard] | MachineError = ray.get(ready)
-    except RayTaskError:
-        # A fault of ours, on another machine.
-        raise
+    except RayTaskError as error:
+        missing = _IMPORT_FAILED.search(str(error))
+        if missing is None:
+            # A fault of ours, on another machine.
+            raise
+        raise MachineError(
+            f"--address: a node of the cluster cannot load gpuaudit: {missing[0]}; expected gpuaudit "
+            f"{', '.join(_foundations())}; install the same there"
+        ) from None
     except RayError as error:
         raise MachineError(f"--address: the cluster did not hear all files: {type(error).__name__}; run it again") from None
     if isinstance(answer, MachineError):
@@ -222,9 +230,17 @@ def _outcome(reference: Any, task: NodeTask) -> Outcome:
         outcome: Outcome = ray.get(reference)
     except RayError as error:
         # A node that vanished, a process that was killed, or a fault of ours on the node: each a reason, not an end of the run.
-        return _failed(task, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
+        return _failed(task, f"{type(error).__name__}: {_last_line(error)}")
     return outcome
 
 
 def _failed(task: NodeTask, reason: str) -> FailedNode:
     return FailedNode(node=task.node.node, reason=reason, attempts=1)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2] or "it gave no reason"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -261,3 +262,57 @@ def test_the_page_needs_the_extra_of_reports(
     assert ran.code == Exit.MACHINE
     assert "pip install 'gpuaudit[report]'" in ran.err
     assert gpuaudit(*command, "--format", "text").code == Exit.SIMULATED
+
+
+def test_a_full_temporary_folder_is_named(
+    store: Path, tmp_path: Path, gpuaudit: Gpuaudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good(30)(tmp_path / "fleet", store)
+    (tmp_path / "spill").mkdir()
+    connect = sqlite3.connect
+
+    def without_room(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*arguments, **options)
+        database.execute("PRAGMA max_page_count = 2")
+        return database
+
+    monkeypatch.delenv("SQLITE_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "spill"))
+    monkeypatch.setattr(sqlite3, "connect", without_room)
+    ran = appraised(gpuaudit, tmp_path / "fleet", "tsinghua-2023", "--workers", "1", "--out", tmp_path / "result")
+    assert (ran.code, ran.out) == (Exit.MACHINE, "")
+    assert f"{tmp_path / 'spill'}: " in ran.err
+    assert "database or disk is full" in ran.err
+    assert "TMPDIR" in ran.err
+    assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--key", "no-such-key")], ids=["folder-not-empty", "no-such-key"])
+def test_what_the_result_cannot_be_kept_with_is_found_before_the_work(
+    options: tuple[str, ...], store: Path, tmp_path: Path, gpuaudit: Gpuaudit
+) -> None:
+    good(2)(tmp_path / "fleet", store)
+    out = tmp_path / "result"
+    if not options:
+        out.mkdir()
+        (out / "kept").touch()
+    ran = appraised(gpuaudit, tmp_path / "fleet", "tsinghua-2023", "--out", out, *options)
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert "2 of 2 files" not in ran.err
+    assert "2 of 2 files" in appraised(gpuaudit, tmp_path / "fleet", "tsinghua-2023").err
+
+
+def test_a_fleet_too_large_to_seal_is_shown_and_nothing_is_remembered(store: Path, tmp_path: Path, gpuaudit: Gpuaudit) -> None:
+    """Files that are none have a row each too."""
+    fleet = tmp_path / "fleet"
+    good(1)(fleet, store)
+    for number in range(12_000):
+        (fleet / f"{'long-' * 40}{number}.json").touch()
+    known = tmp_path / "known.json"
+    keys = ("--trust-on-first-use", "--known-nodes", known)
+    ran = appraised(gpuaudit, fleet, "tsinghua-2023", *keys, "--workers", "1", "--out", tmp_path / "result")
+    assert ran.code == Exit.MACHINE
+    assert len(json.loads(ran.out)["rows"]) == 12_001
+    assert "split the fleet" in ran.err
+    assert not known.exists()
+    assert not (tmp_path / "result").exists()

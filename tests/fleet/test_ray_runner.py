@@ -99,6 +99,26 @@ def test_the_command_sends_the_files_to_a_cluster(cluster: Any, files: Path, tmp
     assert "16 of 16 files" in ran.stderr
 
 
+def test_a_node_without_gpuaudit_is_told_what_to_install(cluster: Any, files: Path, tmp_path: Path) -> None:
+    """The processes of the cluster find a package of that name first that is none."""
+    package = tmp_path / "absent" / "gpuaudit"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'gpuaudit'\")\n")
+    there = json.dumps({"runtime_env": {"env_vars": {"PYTHONPATH": str(package.parent)}}})
+    command = [sys.executable, "-m", "gpuaudit", "fleet", "appraise", str(files), "--tender", "china-coal-2024"]
+    ran = subprocess.run(
+        [*command, "--keyring", str(files / "keys"), "--address", cluster.address],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path), "RAY_JOB_CONFIG_JSON_ENV_VAR": there},
+    )
+    assert ran.returncode == Exit.MACHINE, ran.stderr
+    (told,) = [line for line in ran.stderr.splitlines() if "install the same there" in line]
+    assert "No module named 'gpuaudit'" in told
+
+
 def test_a_node_that_would_judge_by_other_rules_is_refused(cluster: Any, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verifier's own version differs from the nodes' as theirs would from its."""
     monkeypatch.setattr(ray_runner, "__version__", "0.0.1")
@@ -173,6 +193,25 @@ def test_a_cluster_without_cores_hears_nothing(cluster: Any, files: Path, monkey
     monkeypatch.setattr(ray, "cluster_resources", dict)
     with pytest.raises(MachineError, match="no node of this cluster has a core"):
         result_of(files, listeners=RayListeners())
+
+
+def test_a_cluster_that_refuses_without_a_word_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_options: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(MachineError, match="no Ray cluster there: ConnectionError"):
+        connect("nowhere:1")
+
+
+def test_a_node_that_fails_without_a_word_is_a_reason(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(_reference: object) -> None:
+        raise ray.exceptions.RayError
+
+    monkeypatch.setattr(ray, "get", lose)
+    (outcome,) = RayEngine(attempts=1, timeout_seconds=120).run(tasks(1))
+    assert isinstance(outcome, FailedNode)
+    assert outcome.reason == "RayError: it gave no reason"
 
 
 def test_a_cluster_without_gpus_has_no_nodes_to_audit(monkeypatch: pytest.MonkeyPatch) -> None:
