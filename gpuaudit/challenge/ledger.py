@@ -7,6 +7,7 @@ had been revealed. Nothing is ever removed from the record.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -114,7 +115,9 @@ class Ledger:
         self._add(Ended(attempt=attempt, transcript_sha256=transcript_sha256, outcome=_without_samples(outcome)))
 
     def earlier(self, attempt: str) -> tuple[Attempt, ...]:
-        """Return the attempts before this one that share its odds, numbered from 1.
+        """Return the attempts greeted before this one that share its odds, numbered from 1; for an attempt that was greeted.
+
+        The order is that of the greetings, not of the beginnings: of two that overlap, the later greeted sees the other.
 
         They are those that went to a destination of the same name, or to the same host key, with sizes that prove something (or, for a
         rehearsal, with those that do not), whatever was claimed, and whose seed was revealed or may have been.
@@ -124,13 +127,13 @@ class Ledger:
         """
         begun, greeted, ended = self._read()
         this = begun[attempt]
-        before = [*begun][: [*begun].index(attempt)]
+        before = [*greeted][: [*greeted].index(attempt)]
         sharing = [
             (greeted[one], _outcome_of(ended.get(one)))
             for one in before
-            if one in greeted
+            if one in begun
             and begun[one].rehearsal == this.rehearsal
-            and (_same_name(begun[one], this) or _same_key(greeted[one], greeted.get(attempt)))
+            and (_same_name(begun[one], this) or _same_key(greeted[one], greeted[attempt]))
         ]
         counting = [(one, ended.get(one.attempt), outcome) for one, outcome in sharing if reveals_seed(outcome)]
         return tuple(
@@ -150,12 +153,16 @@ class Ledger:
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             require_private(self._file.parent)
+            new = not self._file.exists()
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, line)
+                if os.write(descriptor, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            if new:
+                _keep_name(self._file.parent)
         except OSError as error:
             raise MachineError(
                 f"{self._file}: attempts cannot be recorded: {error.strerror}; expected a folder beside one's keys that can be "
@@ -205,13 +212,22 @@ def own_ledger() -> Ledger:
     return Ledger(own_keys().folder.with_name("attempts"))
 
 
+def _keep_name(folder: Path) -> None:
+    """Bring the name of a new file to the disk: without it a loss of power loses what is in the file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _same_name(one: Begun, other: Begun) -> bool:
     """Compare without the user, who is no part of the machine."""
     return one.destination.rpartition("@")[2] == other.destination.rpartition("@")[2]
 
 
-def _same_key(one: Greeted, other: Greeted | None) -> bool:
-    return other is not None and isinstance(one.host, HostKey) and one.host == other.host
+def _same_key(one: Greeted, other: Greeted) -> bool:
+    return isinstance(one.host, HostKey) and one.host == other.host
 
 
 def _outcome_of(ended: Ended | None) -> Outcome:

@@ -10,7 +10,6 @@ import typer
 
 from gpuaudit.cli import console
 from gpuaudit.cli.commands import command_app
-from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.options import (
     BusyOption,
@@ -116,13 +115,14 @@ def ssh(
 
     Example: gpuaudit challenge ssh root@gpu7 --tender sustech-2024 --out proof
 
-    Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
-    the host key that was expected, 4 HOST cannot be reached.
+    Exit status: 0 the answer holds, 11 nothing is proved, 13 the answer holds
+    but is simulated, 2 wrong usage, 3 not the host key that was expected, 4
+    HOST cannot be reached.
     """
     console.hush(quiet=quiet)
     from gpuaudit.challenge.ssh import Destination
     from gpuaudit.cli.challenge_remote import challenge_over_ssh
-    from gpuaudit.cli.challenging import Wanted, device_kind, target_of, usual_footing
+    from gpuaudit.cli.challenging import Wanted, device_kind, exit_of, target_of, usual_footing
 
     destination = Destination(
         host=host,
@@ -131,7 +131,7 @@ def ssh(
         expected_key=host_key,
     )
     wanted = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite=measure)
-    proved = challenge_over_ssh(
+    result = challenge_over_ssh(
         destination,
         target_of(tender, product, slots, usual_footing()),
         wanted,
@@ -140,7 +140,7 @@ def ssh(
         key=(key, public_key),
         form=format_,
     )
-    raise typer.Exit(Exit.DONE if proved else Exit.INCONCLUSIVE)
+    raise typer.Exit(exit_of(result, allow_simulated=False))
 
 
 @app.command()
@@ -175,7 +175,7 @@ def local(
     """
     console.hush(quiet=quiet)
     from gpuaudit.cli.challenge_local import challenge_locally, this_machine
-    from gpuaudit.cli.challenging import Wanted, device_kind
+    from gpuaudit.cli.challenging import Wanted, device_kind, exit_of
 
     wanted, claim = Wanted(seconds=seconds, rung=_rung(rung), rehearsal=rehearsal, suite=""), (tender, product, slots)
     kind = device_kind(device)
@@ -188,9 +188,8 @@ def local(
         answering = simulated_answering(simulate, claim)
     else:
         answering = this_machine(kind, claim, busy_ok=busy_ok, limit=Seconds(limit))
-    if not challenge_locally(answering, wanted, out=out, key=(key, public_key), form=format_):
-        raise typer.Exit(Exit.INCONCLUSIVE)
-    raise typer.Exit(Exit.SIMULATED if simulate and not allow_simulated else Exit.DONE)
+    result = challenge_locally(answering, wanted, out=out, key=(key, public_key), form=format_)
+    raise typer.Exit(exit_of(result, allow_simulated=allow_simulated))
 
 
 @app.command()
@@ -274,16 +273,16 @@ def check(
 
     Example: gpuaudit challenge check request.txt answer --product t4
 
-    Exit status: 0 the answer holds, 11 nothing is proved, 2 wrong usage, 3 not
-    an answer, 4 DIR cannot be written.
+    Exit status: 0 the answer holds, 11 nothing is proved, 13 the answer holds
+    but is simulated, 2 wrong usage, 3 not an answer, 4 DIR cannot be written.
     """
     console.hush(quiet=quiet)
     from gpuaudit.cli.challenge_files import check_answer_folder
-    from gpuaudit.cli.challenging import target_of, usual_footing
+    from gpuaudit.cli.challenging import exit_of, target_of, usual_footing
 
     target = target_of(tender, product, 0, usual_footing())
-    held = check_answer_folder(request, answered, target, rehearsal=rehearsal, out=out, key=(key, public_key), form=format_)
-    raise typer.Exit(Exit.DONE if held else Exit.INCONCLUSIVE)
+    result = check_answer_folder(request, answered, target, rehearsal=rehearsal, out=out, key=(key, public_key), form=format_)
+    raise typer.Exit(exit_of(result, allow_simulated=False))
 
 
 @app.command()

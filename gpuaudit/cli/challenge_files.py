@@ -28,7 +28,7 @@ from gpuaudit.challenge.domain import SEED_BYTES
 from gpuaudit.challenge.hostkey import NOBODY
 from gpuaudit.challenge.messages import MAX_EVIDENCE_BYTES, MAX_KEY_BYTES, Challenge
 from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, recheck
-from gpuaudit.challenge.result import Accepted, ChallengeResult, KnownBy, NoHostKey, Place
+from gpuaudit.challenge.result import ChallengeResult, KnownBy, NoHostKey, Place
 from gpuaudit.challenge.sample import Draw
 from gpuaudit.challenge.stopwatch import BootStopwatch
 from gpuaudit.challenge.target import Target
@@ -122,11 +122,11 @@ def check_answer_folder(
     out: Path | None,
     key: tuple[str, Path | None],
     form: Format,
-) -> bool:
+) -> ChallengeResult:
     """Check an answer that came as files, and write what came of it.
 
     Returns:
-        Whether it held.
+        What came of it.
 
     Raises:
         AuthenticityError: These are not a request and its answer.
@@ -153,7 +153,7 @@ def check_answer_folder(
             folder.write(files)
             console.say(written(folder.path, tuple(files)))
     show(result, form)
-    return isinstance(conducted.outcome, Accepted)
+    return result
 
 
 def _require_same(challenge: Challenge, target: Target, verifier: str, *, place: Path) -> None:

@@ -13,7 +13,7 @@ from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.figures import host_figures
 from gpuaudit.challenge.messages import DeviceKind
-from gpuaudit.challenge.result import Accepted, NoHostKey, Place
+from gpuaudit.challenge.result import ChallengeResult, NoHostKey, Place
 from gpuaudit.challenge.target import NO_TENDER, Target
 from gpuaudit.cli import console
 from gpuaudit.cli.challenging import (
@@ -23,6 +23,7 @@ from gpuaudit.cli.challenging import (
     files_of,
     greeted,
     make_evidence,
+    ordered,
     result_of,
     show,
     target_of,
@@ -35,6 +36,7 @@ from gpuaudit.cli.signing import load_signer
 from gpuaudit.errors import MachineError
 from gpuaudit.units import Seconds
 from gpuaudit.workload.challenge_crew import ProcessCrew
+from gpuaudit.workload.fastest_matrix import fastest_matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +63,11 @@ def this_machine(device: DeviceKind, claim: tuple[str, str, int], *, busy_ok: bo
 
 def challenge_locally(
     answering: Answering, wanted: Wanted, *, out: Path | None, key: tuple[str, Path | None], form: Format
-) -> bool:
+) -> ChallengeResult:
     """Let what is on this machine be challenged by it.
 
     Returns:
-        Whether the answer held.
+        What came of it.
 
     Raises:
         MachineError: No device can answer.
@@ -73,12 +75,13 @@ def challenge_locally(
     target, footing = answering.target, answering.footing
     signer = load_signer(*key)
     answerer = Answerer(answering.crew, answering.evidence)
-    host = NoHostKey()
+    host, make = NoHostKey(), fastest_matrix()
     with claimed(out) if out else nullcontext() as folder:
         try:
             channel = DirectChannel(answerer.answer, footing.stopwatch)
             greeting = greeted(channel, target, wanted, footing)
-            made = attempt(channel, target, wanted, footing, host=host, greeting=greeting, verifier=signer.keyid, number=1)
+            order = ordered(target, wanted, footing, host=host, greeting=greeting, verifier=signer.keyid, number=1)
+            made = attempt(channel, greeting, order, footing, make)
         except RefusedError as error:
             raise MachineError(f"challenge: {error.reason}") from None
         finally:
@@ -89,7 +92,7 @@ def challenge_locally(
             folder.write(files)
             console.say(written(folder.path, tuple(files)))
     show(result, form)
-    return isinstance(made.conducted.outcome, Accepted)
+    return result
 
 
 def _processor(crew: ProcessCrew, assumptions: Assumptions) -> Target:

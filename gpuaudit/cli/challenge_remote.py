@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from gpuaudit.attester.answer import Answerer, serve
 from gpuaudit.challenge.channel import PipeChannel
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.ledger import own_ledger
-from gpuaudit.challenge.result import Accepted, AnsweringHost, Attempt, ChallengeResult, NoHostKey, Place
+from gpuaudit.challenge.result import Accepted, AnsweringHost, Attempt, ChallengeResult, Failed, NoHostKey, Place
 from gpuaudit.challenge.ssh import Destination, connected
 from gpuaudit.challenge.stopwatch import BootStopwatch
 from gpuaudit.challenge.target import Target
@@ -22,6 +24,7 @@ from gpuaudit.cli.challenging import (
     files_of,
     greeted,
     make_evidence,
+    ordered,
     result_of,
     show,
     usual_footing,
@@ -31,10 +34,13 @@ from gpuaudit.cli.format import Format
 from gpuaudit.cli.output import claimed
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
-from gpuaudit.errors import AuthenticityError, MachineError
+from gpuaudit.errors import AuthenticityError, GpuauditError, MachineError
+from gpuaudit.workload.fastest_matrix import fastest_matrix
 
 _STDOUT = 1
 _STDERR = 2
+# The step before the one at which a seed is revealed.
+_AGREEING_STEP: Final = 3
 
 
 def challenge_over_ssh(
@@ -46,26 +52,33 @@ def challenge_over_ssh(
     out: Path | None,
     key: tuple[str, Path | None],
     form: Format,
-) -> bool:
+) -> ChallengeResult:
     """Challenge a machine until an answer holds or the attempts are used up, and write what came of it.
 
+    Whatever ends a later attempt, those before it are written.
+
     Returns:
-        Whether an answer held.
+        What came of it.
 
     Raises:
+        UsageError: There have been too many attempts.
         MachineError: The machine cannot be reached, or said something that is no greeting.
-        AuthenticityError: Another host key answered than was expected.
+        AuthenticityError: Another host key answered than was expected, or than before.
     """
     signer = load_signer(*key)
     series = _Series(destination, target, wanted, signer.keyid)
+    ended_by: list[GpuauditError] = []
     with claimed(out) if out else nullcontext() as folder:
         series.attempt()
         while len(series.made) < attempts and not isinstance(series.made[-1].conducted.outcome, Accepted):
+            # What was tried before is recorded all the same.
             try:
                 series.attempt()
             except MachineError as error:
-                # What was tried before is recorded all the same.
                 console.complain(str(error))
+                break
+            except GpuauditError as error:
+                ended_by.append(error)
                 break
         result = series.result()
         if folder:
@@ -73,7 +86,9 @@ def challenge_over_ssh(
             folder.write(files)
             console.say(written(folder.path, tuple(files)))
     show(result, form)
-    return isinstance(series.made[-1].conducted.outcome, Accepted)
+    for ended in ended_by:
+        raise ended
+    return result
 
 
 def answer_over_stdio(crew: ChallengeCrew, *, busy_ok: bool) -> None:
@@ -94,6 +109,7 @@ class _Series:
         self._verifier = verifier
         self._footing = usual_footing()
         self._ledger = own_ledger()
+        self._make = fastest_matrix()
         self._host: AnsweringHost = NoHostKey()
         self._earlier: tuple[Attempt, ...] = ()
         self.made: list[Made] = []
@@ -104,6 +120,7 @@ class _Series:
         Raises:
             MachineError: The machine cannot be reached, or said something that is no greeting, or attempts cannot be recorded.
             AuthenticityError: Another host key answered than was expected, or than before.
+            UsageError: There have been too many attempts.
         """
         recorded = self._ledger.begin(
             at=rfc3339(WallClock().now()),
@@ -118,21 +135,33 @@ class _Series:
             if self.made and host != self._host:
                 raise AuthenticityError(f"{self._destination.host}: another host key answered attempt {len(self.made) + 1}")
             self._ledger.greeted(recorded, host=host, nonce=greeting.nonce, evidence_sha256=greeting.hello.evidence)
-            if not self.made:
-                self._host, self._earlier = host, self._ledger.earlier(recorded)
-            made = attempt(
-                connection.channel,
-                self._target,
-                self._wanted,
-                self._footing,
-                host=host,
-                greeting=greeting,
-                verifier=self._verifier,
-                number=len(self._earlier) + len(self.made) + 1,
-            )
+            self._host = host
+            try:
+                earlier = self._others(recorded)
+                order = ordered(
+                    self._target,
+                    self._wanted,
+                    self._footing,
+                    host=host,
+                    greeting=greeting,
+                    verifier=self._verifier,
+                    number=len(earlier) + len(self.made) + 1,
+                )
+            except GpuauditError as error:
+                before_the_seed = Failed(step=_AGREEING_STEP, reason=str(error), seed_revealed=False)
+                self._ledger.ended(recorded, transcript_sha256="", outcome=before_the_seed)
+                raise
+            made = attempt(connection.channel, greeting, order, self._footing, self._make)
+        self._earlier = earlier
         self.made.append(made)
         conducted = made.conducted
         self._ledger.ended(recorded, transcript_sha256=conducted.transcript.sha256(), outcome=conducted.outcome)
+
+    def _others(self, recorded: str) -> tuple[Attempt, ...]:
+        # Read anew for each attempt: another call may have challenged the machine in between.
+        known = {one.nonce for one in self._earlier} | {one.greeting.nonce for one in self.made}
+        new = [one for one in self._ledger.earlier(recorded) if one.nonce not in known]
+        return (*self._earlier, *(replace(one, number=number) for number, one in enumerate(new, start=len(known) + 1)))
 
     def result(self) -> ChallengeResult:
         """Return what all of them together are worth."""

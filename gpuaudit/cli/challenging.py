@@ -18,14 +18,16 @@ from gpuaudit.challenge.channel import Channel
 from gpuaudit.challenge.conclude import Setting, conclude, sentence
 from gpuaudit.challenge.hostkey import host_digest
 from gpuaudit.challenge.issue import Conducted, Greeting, Order, conduct, greet
+from gpuaudit.challenge.matrix import MakeMatrix
 from gpuaudit.challenge.messages import DeviceKind
-from gpuaudit.challenge.result import AnsweringHost, Attempt, ChallengeResult, KnownBy, Place
+from gpuaudit.challenge.result import Accepted, AnsweringHost, Attempt, ChallengeResult, KnownBy, Place
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.sizing import Wish, expect, rehearsal, size_challenge
 from gpuaudit.challenge.stopwatch import BootStopwatch, Stopwatch
 from gpuaudit.challenge.target import Target, target_of_product, target_of_tender
 from gpuaudit.cli import console
 from gpuaudit.cli.collect import SIMULATED_HEAD, Collection, collect
+from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.format import Format
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock
@@ -37,7 +39,6 @@ from gpuaudit.evidence.bundle import EvidenceBundle, Origin
 from gpuaudit.evidence.codec import dump
 from gpuaudit.tender.parse import load_tender
 from gpuaudit.units import Seconds
-from gpuaudit.workload.fastest_matrix import fastest_matrix
 from gpuaudit.workload.torch_bench import TorchBench
 
 # As many as the protocol has numbers for.
@@ -108,8 +109,7 @@ def sizes_of(target: Target, wanted: Wanted, slots: int, footing: Footing) -> Si
     return size_challenge(target.figures, wish, footing.assumptions)
 
 
-def attempt(
-    channel: Channel,
+def ordered(
     target: Target,
     wanted: Wanted,
     footing: Footing,
@@ -118,8 +118,8 @@ def attempt(
     greeting: Greeting,
     verifier: str,
     number: int,
-) -> Made:
-    """Make one attempt after the greeting. The prover sets nothing but a lower rung of the memory ladder.
+) -> Order:
+    """Work out what an attempt asks for, after the greeting. The prover sets nothing but a lower rung of the memory ladder.
 
     Raises:
         UsageError: There have been too many.
@@ -141,7 +141,7 @@ def attempt(
         f"challenging {slots} x {target.figures.title}: fill about {expected.fill:.0f} s, walk {expected.walk:.0f} s, "
         f"check {expected.check:.0f} s"
     )
-    order = Order(
+    return Order(
         sizes=sizes,
         expected=expected,
         tender=target.tender_sha256,
@@ -149,6 +149,10 @@ def attempt(
         host=host_digest(host),
         attempt=number,
     )
+
+
+def attempt(channel: Channel, greeting: Greeting, order: Order, footing: Footing, make: MakeMatrix) -> Made:
+    """Make one attempt; `make` recomputes. Never raises for what the other side does."""
     conducted = conduct(
         channel,
         greeting,
@@ -156,9 +160,9 @@ def attempt(
         deadlines=footing.assumptions.deadlines,
         stopwatch=footing.stopwatch,
         draw=secrets.token_bytes,
-        make=fastest_matrix(),
+        make=make,
     )
-    return Made(number=number, greeting=greeting, conducted=conducted, sizes=sizes)
+    return Made(number=order.attempt, greeting=greeting, conducted=conducted, sizes=order.sizes)
 
 
 def greeted(channel: Channel, target: Target, wanted: Wanted, footing: Footing) -> Greeting:
@@ -178,7 +182,7 @@ def result_of(
     verifier: str,
     earlier: Sequence[Attempt] = (),
 ) -> ChallengeResult:
-    """Put the result of all attempts together; `earlier` are those of earlier calls, numbered from 1."""
+    """Put the result of all attempts together; `earlier` are those of other calls, with the numbers that `made` leaves free."""
     last = made[-1]
     setting = Setting(
         place=place,
@@ -201,7 +205,7 @@ def result_of(
         )
         for one in made
     ]
-    return conclude(setting, [*earlier, *attempts], footing.catalogue, footing.assumed)
+    return conclude(setting, sorted([*earlier, *attempts], key=lambda one: one.number), footing.catalogue, footing.assumed)
 
 
 def _kind_of(greeting: Greeting) -> DeviceKind:
@@ -248,6 +252,13 @@ def _tries_of(result: ChallengeResult) -> list[str]:
     return [
         f"Attempts: {len(result.attempts)}, {earlier} of them in earlier calls; {result.assumed.attempts} had a seed and share the odds."
     ]
+
+
+def exit_of(result: ChallengeResult, *, allow_simulated: bool) -> Exit:
+    """Return the exit status of a challenge; an answer that holds but is simulated has its own."""
+    if not isinstance(result.attempts[-1].outcome, Accepted):
+        return Exit.INCONCLUSIVE
+    return Exit.SIMULATED if result.device is DeviceKind.SIMULATED and not allow_simulated else Exit.DONE
 
 
 def show(result: ChallengeResult, form: Format) -> None:

@@ -28,16 +28,22 @@ def fastest_matrix() -> MakeMatrix:
     if importlib.util.find_spec("torch") is None:
         return FloatMatrix
     try:
-        through_torch: MakeMatrix = importlib.import_module(_TORCH).TorchMatrix
-    except (ImportError, OSError):
-        # Installed, and unusable here: a library of it is missing or of another machine.
+        return _faster(importlib.import_module(_TORCH).TorchMatrix)
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        # Installed, and unusable here: a library of it is missing or of another machine, or it is too old to have the product.
         return FloatMatrix
+
+
+def _faster(through_torch: MakeMatrix) -> MakeMatrix:
     matrix = raw_matrix(bytes(32), Domain.WEIGHTS, _TRIAL_WIDTH, _TRIAL_WIDTH)
     rows = raw_matrix(bytes(32), Domain.ROW_SEEDS, _TRIAL_ROWS, _TRIAL_WIDTH)
-    plain, other = FloatMatrix(matrix), through_torch(matrix)
-    if not np.array_equal(plain.multiply(rows), other.multiply(rows)):
+    plain = FloatMatrix(matrix)
+    right, other = plain.multiply(rows), through_torch(matrix)
+    # So many products that torch's lays its matrix out anew: both layouts are compared.
+    products = [other.multiply(rows), *(other.multiply(row[np.newaxis]) for row in rows), other.multiply(rows)]
+    if not np.array_equal(np.concatenate(products), np.concatenate([right, right, right])):
         return FloatMatrix
-    return through_torch if _seconds(other, rows) < _seconds(plain, rows) else FloatMatrix
+    return through_torch if _seconds(through_torch(matrix), rows) < _seconds(plain, rows) else FloatMatrix
 
 
 def _seconds(matrix: ByteMatrix, rows: Bytes8) -> float:

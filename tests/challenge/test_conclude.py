@@ -180,6 +180,12 @@ def more_steps(result: ChallengeResult) -> ChallengeResult:
     return with_floors_that_follow(replace(result, sizes=replace(result.sizes, steps=9)))
 
 
+def relabelled(result: ChallengeResult) -> ChallengeResult:
+    two = earlier(result, number=2)
+    quiet = replace(two.attempts[0], outcome=replace(FAILED, seed_revealed=False))
+    return replace(two, attempts=(quiet, two.attempts[1]), assumed=replace(two.assumed, attempts=1))
+
+
 def undivided(result: ChallengeResult) -> ChallengeResult:
     two = earlier(result, number=2)
     return replace(two, assumed=replace(two.assumed, attempts=1))
@@ -192,6 +198,7 @@ def undivided(result: ChallengeResult) -> ChallengeResult:
         pytest.param(undivided, "odds for 1 attempts, expected 2", id="an-earlier-attempt-that-costs-nothing"),
         pytest.param(lambda one: replace(one, device=DeviceKind.CUDA, basis="challenged"), "hello", id="simulated-as-cuda"),
         pytest.param(lambda one: attempt(one, known_by=KnownBy.RECORD), "transcript", id="nothing-but-the-signers-record"),
+        pytest.param(relabelled, "known by the record, without a seed", id="a-seed-kept-quiet-by-the-record"),
         pytest.param(lambda one: earlier(one, number=2), "tender, verifier or host", id="another-number-than-was-challenged"),
         pytest.param(
             lambda one: attempt(one, outcome=replace(FAILED, seed_revealed=False)), "odds|seed", id="a-seed-kept-quiet"

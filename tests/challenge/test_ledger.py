@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import stat
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,34 @@ def test_a_rehearsal_proves_nothing_and_costs_nothing(ledger: Ledger) -> None:
     made(ledger, AFTER_THE_SEED, rehearsal=True)
     assert counted(ledger) == 0
     assert counted(ledger, rehearsal=True) == 1
+
+
+def test_of_two_that_overlap_the_later_greeted_sees_the_other(ledger: Ledger) -> None:
+    """Begun first is not greeted first: by the order of beginning neither would see the other."""
+    first, second = (begun(ledger, host=None) for _ in range(2))
+    for attempt, nonce in ((second, "5" * 64), (first, "6" * 64)):
+        ledger.greeted(attempt, host=HOST, nonce=nonce, evidence_sha256="3" * 64)
+    assert ledger.earlier(second) == ()
+    assert [one.nonce for one in ledger.earlier(first)] == ["5" * 64]
+
+
+def test_a_line_of_which_only_a_part_was_written_is_no_record(ledger: Ledger, tmp_path: Path) -> None:
+    begun(ledger, host=None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a disk that is full: the system writes what fits, and says how much.
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "attempts" / FILE_NAME).stat().st_size + 10, hard))
+    try:
+        with pytest.raises(MachineError, match="cannot be recorded: No space left"):
+            begun(ledger, host=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_name_of_a_new_record_is_brought_to_the_disk_too(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: folders.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    begun(ledger)
+    assert folders == [False, True, False]
 
 
 def test_another_ledger_of_the_same_folder_goes_on_where_the_first_ended(ledger: Ledger, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from gpuaudit.challenge.ledger import FILE_NAME, Ledger
+from gpuaudit.challenge.result import NoHostKey
 from tests.challenge.sshd import Server, installed_program, needs_sshd, rehearsed_over_ssh, sshd
 from tests.cli.conftest import Gpuaudit
 
@@ -90,6 +92,48 @@ def test_attempts_of_one_call_are_all_there_though_the_last_cannot_connect(
     assert "closed by the other side" in ran.err
     assert len(stated(home / "proof")["attempts"]) == 1
     assert gpuaudit("challenge", "recheck", "proof/challenge.json").code == 0
+
+
+def with_others_in_between(answering: Path, tmp_path: Path, number: int) -> None:
+    """Before the second attempt is answered, another call of the same user is greeted by the machine so many times."""
+    other = Ledger(tmp_path / "other")
+    attempt = other.begin(at="2026-01-01T00:00:00Z", destination="audited", rehearsal=True, verifier="1" * 64)
+    other.greeted(attempt, host=NoHostKey(), nonce="2" * 64, evidence_sha256="3" * 64)
+    lines = (tmp_path / "other" / FILE_NAME).read_text()
+    several = "".join(lines.replace(attempt, f"{one:016x}").replace("2" * 64, f"{one:064x}") for one in range(number))
+    (tmp_path / "others").write_text(several)
+    record = tmp_path / "config" / "gpuaudit" / "attempts" / FILE_NAME
+    came, text = answering.parent / "seed-came", answering.read_text()
+    answering.write_text(text.replace("#!/bin/sh\n", f"#!/bin/sh\ntest -e {came} && cat {tmp_path / 'others'} >> {record}\n"))
+
+
+def test_attempts_of_another_call_in_between_share_the_odds(
+    gpuaudit: Gpuaudit, server: Server, home: Path, tmp_path: Path
+) -> None:
+    answering = program(tmp_path, "gone")
+    with_others_in_between(answering, tmp_path, 1)
+    ran = gpuaudit(*rehearsed_over_ssh(server.config, answering, "--attempts", "2", "--out", "proof"))
+    assert ran.code == 11, ran.err
+    result = stated(home / "proof")
+    assert [one["knownBy"] for one in result["attempts"]] == ["transcript", "record", "transcript"]
+    assert result["assumed"]["attempts"] == 3
+    again = gpuaudit("challenge", "recheck", "proof/challenge.json")
+    assert again.code == 0, again.err
+
+
+def test_an_attempt_too_many_ends_without_a_seed_and_loses_none_before_it(
+    gpuaudit: Gpuaudit, server: Server, home: Path, tmp_path: Path
+) -> None:
+    answering = program(tmp_path, "gone")
+    with_others_in_between(answering, tmp_path, 1000)
+    ran = gpuaudit(*rehearsed_over_ssh(server.config, answering, "--attempts", "3", "--out", "proof"))
+    assert ran.code == 2, ran.err
+    assert "attempt 1002, expected at most 1000" in ran.err
+    assert len(stated(home / "proof")["attempts"]) == 1
+    assert gpuaudit("challenge", "recheck", "proof/challenge.json").code == 0
+    last = (tmp_path / "config" / "gpuaudit" / "attempts" / FILE_NAME).read_bytes().splitlines()[-1]
+    event = json.loads(last)["event"]
+    assert (event["kind"], event["outcome"]["seedRevealed"]) == ("ended", False)
 
 
 def test_where_attempts_cannot_be_recorded_nothing_is_sent(gpuaudit: Gpuaudit, server: Server, tmp_path: Path) -> None:

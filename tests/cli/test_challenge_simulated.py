@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from gpuaudit.catalogue.compiled import load_catalogue
+from gpuaudit.challenge.messages import DeviceKind
+from gpuaudit.challenge.result import Place
+from gpuaudit.cli.challenging import exit_of
+from gpuaudit.cli.exits import Exit
 from gpuaudit.simulated.profile import known_profiles
+from tests.challenge.results import FAILED, full_size
 from tests.cli.conftest import Gpuaudit
 
 A100 = "a100-sxm4-80gb"
@@ -70,6 +75,16 @@ def test_it_is_headed_simulated_wherever_it_is_shown(gpuaudit: Gpuaudit, command
 
 def test_whoever_allows_it_gets_0(gpuaudit: Gpuaudit) -> None:
     challenged(gpuaudit, A100, "--allow-simulated", code=0)
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_a_simulation_that_holds_has_its_own_status_wherever_the_clock_was(place: Place) -> None:
+    held = full_size(place=place, device=DeviceKind.SIMULATED)
+    assert exit_of(held, allow_simulated=False) is Exit.SIMULATED
+    assert exit_of(held, allow_simulated=True) is Exit.DONE
+    assert exit_of(full_size(place=place), allow_simulated=False) is Exit.DONE
+    failed = full_size(place=place, device=DeviceKind.SIMULATED, outcome=FAILED)
+    assert exit_of(failed, allow_simulated=True) is Exit.INCONCLUSIVE
 
 
 def test_an_appraisal_of_it_is_not_challenged(gpuaudit: Gpuaudit, home: Path) -> None:
