@@ -21,7 +21,6 @@ from gpuaudit.clock import WallClock, rfc3339
 from gpuaudit.envelope.keystore import LoadedSigner, own_keys
 from gpuaudit.errors import CouldNotAuthenticateError, MachineError, UsageError
 from gpuaudit.fleet.aggregate import Drawing, NoPlan, fold_fleet
-from gpuaudit.fleet.archive import temporary_folder
 from gpuaudit.fleet.folder import Folder, read_folder
 from gpuaudit.fleet.gather import Hearing, Listeners, LocalListeners, gather, known_key
 from gpuaudit.fleet.plan import read_plan
@@ -125,8 +124,8 @@ def _room_on_disk() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise MachineError(
-            f"{temporary_folder()}: what a fleet's files said cannot be kept there: {error}; "
-            "make room, or name another folder in the environment as TMPDIR"
+            f"the folder for temporary files: what a fleet's files said cannot be kept there: {error}; "
+            "make room in /var/tmp, or name another folder in the environment as TMPDIR"
         ) from None
 
 

@@ -6,20 +6,16 @@ this process, whatever ends it.
 
 from __future__ import annotations
 
-import os
 import pickle
 import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 from gpuaudit.fleet.testimony import Testimony
 
 _NAMELESS: Final = ""
 # SQLite's own order, which is not Python's.
-_SPILLED_TO_BY_NAME: Final = ("SQLITE_TMPDIR", "TMPDIR")
-_SPILLED_TO: Final = ("/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108 - said to the user, not written by us
 
 
 class Archive:
@@ -67,9 +63,3 @@ def nameless_database(holder: object, *statements: str) -> sqlite3.Connection:
     for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *statements, "BEGIN"):
         database.execute(statement)
     return database
-
-
-def temporary_folder() -> Path:
-    """Return the folder in which SQLite puts the files of nameless databases: the first of its list that can be written."""
-    folders = (*(os.environ.get(name, "") for name in _SPILLED_TO_BY_NAME), *_SPILLED_TO)
-    return next((Path(one) for one in folders if one and os.access(one, os.W_OK | os.X_OK)), Path())

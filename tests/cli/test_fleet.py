@@ -264,11 +264,10 @@ def test_the_page_needs_the_extra_of_reports(
     assert gpuaudit(*command, "--format", "text").code == Exit.SIMULATED
 
 
-def test_a_full_temporary_folder_is_named(
+def test_a_full_temporary_folder_is_one_line_with_what_to_do(
     store: Path, tmp_path: Path, gpuaudit: Gpuaudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good(30)(tmp_path / "fleet", store)
-    (tmp_path / "spill").mkdir()
     connect = sqlite3.connect
 
     def without_room(*arguments: Any, **options: Any) -> sqlite3.Connection:
@@ -276,12 +275,9 @@ def test_a_full_temporary_folder_is_named(
         database.execute("PRAGMA max_page_count = 2")
         return database
 
-    monkeypatch.delenv("SQLITE_TMPDIR", raising=False)
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "spill"))
     monkeypatch.setattr(sqlite3, "connect", without_room)
     ran = appraised(gpuaudit, tmp_path / "fleet", "tsinghua-2023", "--workers", "1", "--out", tmp_path / "result")
     assert (ran.code, ran.out) == (Exit.MACHINE, "")
-    assert f"{tmp_path / 'spill'}: " in ran.err
     assert "database or disk is full" in ran.err
     assert "TMPDIR" in ran.err
     assert not (tmp_path / "result").exists()

@@ -7,11 +7,10 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuaudit.fleet.archive import Archive, repeated, temporary_folder
+from gpuaudit.fleet.archive import Archive, repeated
 from gpuaudit.fleet.outliers import RateBook
 from gpuaudit.fleet.testimony import Rate
 from tests.fleet.heard import folded, machine, renamed
@@ -64,20 +63,6 @@ def test_what_is_on_disk_has_no_name_there() -> None:
     del made
     gc.collect()
     assert spilt not in _open_files()
-
-
-def test_the_folder_that_is_named_is_the_one_that_is_written_to() -> None:
-    before = _open_files()
-    made = archived(range(5000))
-    (spilt,) = _open_files() - before
-    assert Path(spilt).parent == temporary_folder().resolve()
-    assert len(made) == 5000
-
-
-def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path / "gone"))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    assert temporary_folder() == tmp_path
 
 
 def test_memory_does_not_follow_the_number_of_nodes() -> None:
