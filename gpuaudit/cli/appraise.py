@@ -95,7 +95,7 @@ def appraise(
             result = _challenged(judge(exhibit, terms, nonce_expected=expected), challenge, keyring or (), terms)
             folder.write({RESULT_NAME: seal_result(result, signer)})
     show(result, format_)
-    raise typer.Exit(exit_of(result))
+    raise typer.Exit(exit_of(result.verdict, accepted=result.accepted))
 
 
 def require_answered(bundle: EvidenceBundle, expected: str, *, place: str) -> None:

@@ -80,4 +80,4 @@ def audit(
     for file in files:
         console.say(f"wrote {file}")
     show(result, format_)
-    raise typer.Exit(exit_of(result))
+    raise typer.Exit(exit_of(result.verdict, accepted=result.accepted))

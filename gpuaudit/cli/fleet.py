@@ -207,9 +207,9 @@ def appraise(
     confirmed but simulated, 3 no file is authentic, 2 wrong usage, 4 DIR cannot
     be written.
     """
-    from gpuaudit.cli.fleet_appraise import Asked, appraise_fleet, exit_of
+    from gpuaudit.cli.fleet_appraise import Asked, appraise_fleet
     from gpuaudit.cli.fleet_report import shown
-    from gpuaudit.cli.judging import read_terms
+    from gpuaudit.cli.judging import exit_of, read_terms
     from gpuaudit.envelope import read_nonce
 
     console.hush(quiet=quiet)
@@ -230,7 +230,7 @@ def appraise(
         key=(key, public_key),
         show=lambda result: console.result(shown(result, format_)),
     )
-    raise typer.Exit(exit_of(result))
+    raise typer.Exit(exit_of(result.verdict, accepted=result.accepted))
 
 
 @app.command()

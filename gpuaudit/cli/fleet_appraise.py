@@ -12,7 +12,6 @@ from typing import Final
 
 from gpuaudit.appraisal.appraise import Question
 from gpuaudit.appraisal.result import Digest
-from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.judging import Terms
 from gpuaudit.cli.output import RESULT_NAME, OutputFolder, claimed
 from gpuaudit.cli.progress import counted
@@ -91,13 +90,6 @@ def appraise_fleet(
         finally:
             show(result)
     return result
-
-
-def exit_of(result: FleetResult) -> Exit:
-    """Return the exit status of a fleet's verdict; a confirmed simulation that nobody allowed has its own."""
-    if result.verdict.name == Exit.CONFIRMED.name and not result.accepted:
-        return Exit.SIMULATED
-    return Exit[result.verdict.name]
 
 
 def _appraised(

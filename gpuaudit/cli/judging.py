@@ -100,11 +100,11 @@ def show(result: AttestationResult, format_: Format) -> None:
         console.result(as_brief(view_of_result(result), width=console.width(USUAL_WIDTH)))
 
 
-def exit_of(result: AttestationResult) -> Exit:
-    """Return the exit status of a verdict; a confirmed simulation that nobody allowed has its own."""
-    if result.verdict is Verdict.CONFIRMED and not result.accepted:
+def exit_of(verdict: Verdict, *, accepted: bool) -> Exit:
+    """Return the exit status of a machine's or a fleet's verdict; a confirmed simulation that nobody allowed has its own."""
+    if verdict is Verdict.CONFIRMED and not accepted:
         return Exit.SIMULATED
-    return _EXITS[result.verdict]
+    return _EXITS[verdict]
 
 
 def file_digest(name: str, data: bytes) -> Digest:
