@@ -14,7 +14,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +74,6 @@ class Nursery:
         code = -1 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         return Ended(killed=os.WIFSIGNALED(status), code=code, seconds=time.monotonic() - began)
 
-    def usual_seconds(self, commands: Sequence[Sequence[str | Path]]) -> float:
-        """How long such a command takes, if it is not killed."""
-        ran = [self.run(command) for command in commands]
-        assert [one.code for one in ran] == [0] * len(ran)
-        return statistics.median(one.seconds for one in ran)
-
     def _order(self, command: Sequence[str | Path]) -> None:
         self.orders.write(json.dumps([str(part) for part in command]) + "\n")
         self.orders.flush()
@@ -95,12 +90,42 @@ def nursery(home: Path) -> Iterator[Nursery]:
         yield Nursery(orders=process.stdin, answers=process.stdout)
 
 
-def times_over(whole: float, count: int, *, seed: int) -> list[float]:
-    """Times that cover a whole run evenly: one at random within each of `count` equal parts of it, in any order."""
+def kill_over(
+    started: Nursery, command: Callable[[str], list[str | Path]], *, kills: int, seed: int, covered: Callable[[], bool]
+) -> Iterator[str]:
+    """Run commands, each for a name of its own, and kill them at seeded times that cover a whole run evenly; yield each name after its kill.
+
+    How long a whole run takes now is measured again before every tenth kill: the machine may be faster or slower than it was. One that
+    ends before its time has come is no kill, and its part of a run is drawn again. After `kills` of them it goes on at any time, until
+    `covered` or four times as many.
+
+    Raises:
+        AssertionError: Ten times as many runs were not enough, or a run that was not killed failed.
+    """
     dice = random.Random(seed)
-    times = [(part + dice.random()) / count * whole for part in range(count)]
-    dice.shuffle(times)
-    return times
+    parts = list(range(kills))
+    dice.shuffle(parts)
+    lasted: deque[float] = deque(maxlen=3)
+    killed = 0
+    for number in range(10 * kills):
+        if killed >= kills and (covered() or killed >= 4 * kills):
+            return
+        if number % 10 == 0:
+            whole = started.run(command(f"whole-{number}"))
+            assert whole.code == 0
+            lasted.append(whole.seconds)
+        part = parts[-1] if parts else dice.randrange(kills)
+        name = f"killed-{number}"
+        ended = started.run(command(name), kill_after=(part + dice.random()) / kills * statistics.median(lasted))
+        if not ended.killed:
+            assert ended.code == 0
+            lasted.append(ended.seconds)
+            continue
+        killed += 1
+        if parts:
+            parts.pop()
+        yield name
+    raise AssertionError(f"{killed} of {kills} killed by {10 * kills} runs")
 
 
 def _wait(handle: int, seconds: float) -> None:
