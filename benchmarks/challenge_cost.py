@@ -31,13 +31,15 @@ from typing_extensions import override
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.challenge.assumption import load_assumptions
 from gpuaudit.challenge.chain import RowSource, raw_matrix
+from gpuaudit.challenge.crew import SameProcessCrew, walk_together
 from gpuaudit.challenge.domain import Domain, device_key
 from gpuaudit.challenge.figures import host_figures, require_figures
 from gpuaudit.challenge.floors import Floors, assumed_of, work_floors
 from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
+from gpuaudit.challenge.messages import DeviceKind
 from gpuaudit.challenge.sizes import ALIGNMENT_BYTES, Sizes
 from gpuaudit.challenge.sizing import Wish, size_challenge
-from gpuaudit.challenge.slot import ChallengeDevice, NumpyDevice, Slot
+from gpuaudit.challenge.slot import ChallengeDevice, NumpyDevice
 from gpuaudit.challenge.walk import first_walk_seed
 from gpuaudit.units import Seconds
 from gpuaudit.workload.torch_challenge import TorchDevice, TorchMatrix, product_rate
@@ -242,11 +244,12 @@ def full_run(memory: int, seconds: float) -> FullRun:
     figures = host_figures(assumptions, operations=before, memory_bytes=memory)
     wish = Wish(slots=1, seconds=Seconds(seconds), rung=95, round_trip=Seconds(0.001))
     shape = size_challenge(figures, wish, assumptions)
-    slot = Slot(0, TorchDevice("cpu"), shape)
-    fill = alone(lambda: slot.fill(KEY))
+    crew = SameProcessCrew(DeviceKind.CPU, [TorchDevice("cpu")], ())
+    crew.prepare(shape)
+    fill = alone(lambda: crew.fill([KEY]))
     rate = (before + product_rate("cpu", WIDTH)) / 2
-    walk = alone(lambda: slot.walk(first_walk_seed(bytes(32), bytes(32), 0)))
-    slot.release()
+    walk = alone(lambda: walk_together(crew, [first_walk_seed(bytes(32), bytes(32), 0)], shape.epochs))
+    crew.release()
     floors = work_floors(shape, assumed_of(figures, alpha=0.05, attempts=1), fill=Seconds(fill), walk=Seconds(walk))
     link = figures.link * walk / ((1 - floors.wrong_walks) * shape.walk_bytes)
     return FullRun(shape=shape, fill=fill, walk=walk, rate=rate, floors=floors, link_share=link)

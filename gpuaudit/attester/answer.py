@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from gpuaudit.challenge.channel import Channel, ChannelError
 from gpuaudit.challenge.commitment import slot_commitment
-from gpuaudit.challenge.crew import ChallengeCrew
+from gpuaudit.challenge.crew import ChallengeCrew, walk_together
 from gpuaudit.challenge.domain import context_of, device_key, seed_commitment
 from gpuaudit.challenge.messages import (
     MAX_LINE_BYTES,
@@ -140,7 +140,8 @@ class Answerer:
 
     def _walk(self, line: bytes) -> bytes:
         seed = bytes.fromhex(read(line, SecondSeed, place="verifier").seed)
-        digests = self._crew.walk([first_walk_seed(seed, self._context, slot) for slot in range(self._sizes.slots)])
+        seeds = [first_walk_seed(seed, self._context, slot) for slot in range(self._sizes.slots)]
+        digests = walk_together(self._crew, seeds, self._sizes.epochs)
         self._next = self._open
         return write(Walked(slots=tuple(tuple(one.hex() for one in own) for own in digests)))
 

@@ -152,9 +152,8 @@ def check_answer(transcript: Transcript, samples: tuple[SlotSample, ...], make: 
         source = RowSource(device_key(transcript.seed, context, slot), challenge.sizes, make)
         # Step 10.
         _check_rows(slot, answer, sample.rows, source, challenge.sizes)
-        _check_walks(
-            slot, answer, sample.walks, source, challenge.sizes, first_walk_seed(transcript.second_seed, context, slot)
-        )
+        seeds = _walk_seeds(first_walk_seed(transcript.second_seed, context, slot), [one.digests for one in answers])
+        _check_walks(slot, answer, sample.walks, source, challenge.sizes, seeds)
 
 
 def parsed(line: bytes, kind: type[T], *, step: int) -> T:
@@ -211,12 +210,17 @@ def _check_rows(slot: int, answer: SlotAnswer, rows: Sequence[int], source: RowS
             raise RefusedError(10, f"wrong arithmetic: slot {slot}: row {row}: dishonest or defective")
 
 
+def _walk_seeds(seed: bytes, digests: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Return the seeds of all epochs of the slot that begins with this one, by the digests of every slot."""
+    seeds = [seed]
+    for of_epoch in zip(*digests, strict=True):
+        seeds.append(next_walk_seed(seeds[-1], of_epoch))
+    return seeds[:-1]
+
+
 def _check_walks(  # noqa: PLR0913, PLR0917 - one of each of what a walk starts from
-    slot: int, answer: SlotAnswer, walks: Sequence[WalkSample], source: RowSource, sizes: Sizes, seed: bytes
+    slot: int, answer: SlotAnswer, walks: Sequence[WalkSample], source: RowSource, sizes: Sizes, seeds: Sequence[bytes]
 ) -> None:
-    seeds = {0: seed}
-    for epoch in range(max(one.epoch for one in walks)):
-        seeds[epoch + 1] = next_walk_seed(seeds[epoch], answer.digests[epoch])
     by_walk = [coefficients_of(seeds[one.epoch], sizes) for one in walks]
     coefficients = Coefficients(
         address=np.stack([one.address for one in by_walk]),

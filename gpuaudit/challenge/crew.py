@@ -10,6 +10,7 @@ from typing_extensions import override
 from gpuaudit.challenge.messages import DeviceKind, SlotOffer, SlotOpening
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.slot import ChallengeDevice, Slot
+from gpuaudit.challenge.walk import next_walk_seed
 
 
 class ChallengeCrew(Protocol):
@@ -39,8 +40,8 @@ class ChallengeCrew(Protocol):
         """Return the group hashes of every slot."""
         ...
 
-    def walk(self, seeds: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-        """Return the epoch digests of every slot."""
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Walk the next epoch, of which every slot has a seed, and return the digest of every slot."""
         ...
 
     def open(self, openings: Sequence[SlotOpening]) -> tuple[bytes, ...]:
@@ -50,6 +51,15 @@ class ChallengeCrew(Protocol):
     def release(self) -> None:
         """Give all memory back; does nothing where none was taken."""
         ...
+
+
+def walk_together(crew: ChallengeCrew, seeds: Sequence[bytes], epochs: int) -> tuple[tuple[bytes, ...], ...]:
+    """(8) Walk all epochs, in which no slot begins the next one before all have ended theirs, and return the digests by slot."""
+    by_epoch = []
+    for _ in range(epochs):
+        by_epoch.append(crew.walk_epoch(seeds))
+        seeds = [next_walk_seed(seed, by_epoch[-1]) for seed in seeds]
+    return tuple(zip(*by_epoch, strict=True))
 
 
 class SameProcessCrew(ChallengeCrew):
@@ -80,8 +90,8 @@ class SameProcessCrew(ChallengeCrew):
         return tuple(slot.fill(key) for slot, key in zip(self._slots, keys, strict=True))
 
     @override
-    def walk(self, seeds: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-        return tuple(slot.walk(seed) for slot, seed in zip(self._slots, seeds, strict=True))
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        return tuple(slot.walk_epoch(seed) for slot, seed in zip(self._slots, seeds, strict=True))
 
     @override
     def open(self, openings: Sequence[SlotOpening]) -> tuple[bytes, ...]:

@@ -85,7 +85,7 @@ def work_floors(sizes: Sizes, assumed: Assumed, *, fill: Seconds, walk: Seconds)
     alpha = assumed.alpha / _STAGES / assumed.attempts
     rows, walks = escaping_share(alpha, sizes.row_samples), escaping_share(alpha, sizes.walk_samples)
     looked_up = (1 - walks) * sizes.walk_bytes
-    elsewhere = min(1.0, (assumed.link_bytes_per_second + _recomputed(sizes, assumed)) * walk / looked_up)
+    elsewhere = min(1.0, _elsewhere(sizes, assumed, walk) / (1 - walks))
     resident = sizes.slots * sizes.memory_bytes * (1 - elsewhere)
     return Floors(
         wrong_rows=rows,
@@ -97,6 +97,18 @@ def work_floors(sizes: Sizes, assumed: Assumed, *, fill: Seconds, walk: Seconds)
         # More than the cards before it can hold: that proves the last one.
         cards=min(sizes.slots, math.ceil(resident * (1 - rows) / assumed.physical_bytes)),
     )
+
+
+def _elsewhere(sizes: Sizes, assumed: Assumed, walk: Seconds) -> float:
+    """Return the share of the memory that can be elsewhere, in the cheaper way of two, if every walk is right.
+
+    A byte crosses the link, or is worked out again, whenever it is looked up; or once in each epoch, for a slot that is moved in
+    whole. Once for all epochs is not enough: none begins before every slot has ended the last.
+    """
+    by_lookup = (assumed.link_bytes_per_second + _recomputed(sizes, assumed)) * walk / sizes.walk_bytes
+    whole = assumed.ceiling_operations_per_second / (2 * sizes.width * sizes.steps)
+    by_epoch = (assumed.link_bytes_per_second + whole) * walk / (sizes.epochs * sizes.memory_bytes)
+    return max(by_lookup, by_epoch)
 
 
 def _recomputed(sizes: Sizes, assumed: Assumed) -> float:

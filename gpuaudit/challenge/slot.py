@@ -20,7 +20,6 @@ from gpuaudit.challenge.walk import (
     coefficients_of,
     epoch_digest,
     first_states,
-    next_walk_seed,
     result_bytes,
     walk,
 )
@@ -76,15 +75,11 @@ class Slot:
         self._folds = self._device.fill(key)
         return group_hashes(self._number, self._folds, self._sizes)
 
-    def walk(self, seed: bytes) -> tuple[bytes, ...]:
-        """Walk all epochs from this seed on and return their digests."""
-        digests = []
-        for epoch in range(self._sizes.epochs):
-            results = self._device.walk_epoch(seed)
-            self._results.append(results)
-            digests.append(epoch_digest(self._number, epoch, results))
-            seed = next_walk_seed(seed, digests[-1])
-        return tuple(digests)
+    def walk_epoch(self, seed: bytes) -> bytes:
+        """Walk the next epoch, which has this seed, and return its digest."""
+        epoch = len(self._results)
+        self._results.append(self._device.walk_epoch(seed))
+        return epoch_digest(self._number, epoch, self._results[-1])
 
     def open(self, groups: Sequence[int], epochs: Sequence[int]) -> bytes:
         """Return the folds of whole groups, then the results of whole epochs, in the order asked for."""

@@ -6,7 +6,7 @@ stands for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -42,9 +42,12 @@ def first_walk_seed(second_seed: bytes, context: bytes, slot: int) -> bytes:
     return digest("gpuaudit/walk/1", second_seed, context, slot_bytes(slot))
 
 
-def next_walk_seed(seed: bytes, epoch_digest: bytes) -> bytes:
-    """Return the seed of the epoch after the one that had this seed and came to this digest."""
-    return digest("gpuaudit/next/1", seed, epoch_digest)
+def next_walk_seed(seed: bytes, epoch_digests: Sequence[bytes]) -> bytes:
+    """Return a slot's seed of the epoch after the one that had this seed and in which the slots, in order, came to these digests.
+
+    Of all slots, not of its own: else one device could hold and walk them one after the other, each moved in once.
+    """
+    return digest("gpuaudit/next/1", seed, *epoch_digests)
 
 
 def epoch_digest(slot: int, epoch: int, results: bytes) -> bytes:

@@ -184,9 +184,10 @@ class PacedCrew(ChallengeCrew):
         return self._inner.fill(keys)
 
     @override
-    def walk(self, seeds: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-        self._stopwatch.advance(self._pace.round_trip + self._sizes.walk_bytes / self._pace.lookup_bytes_per_second)
-        return self._inner.walk(seeds)
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        whole = self._pace.round_trip + self._sizes.walk_bytes / self._pace.lookup_bytes_per_second
+        self._stopwatch.advance(whole / self._sizes.epochs)
+        return self._inner.walk_epoch(seeds)
 
     @override
     def open(self, openings: Sequence[SlotOpening]) -> tuple[bytes, ...]:

@@ -31,7 +31,7 @@ class ProcessCrew(ChallengeCrew):
         Args:
             kind: `CUDA` or `CPU`.
             busy_ok: Whether to load devices that somebody else uses.
-            limit: How long any one stage may take.
+            limit: How long a fill may take, or any one epoch of the walk.
         """
         self._kind = kind
         self._busy_ok = busy_ok
@@ -59,8 +59,8 @@ class ProcessCrew(ChallengeCrew):
         return tuple(self._all("fill", [(key,) for key in keys]))
 
     @override
-    def walk(self, seeds: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-        return tuple(self._all("walk", [(seed,) for seed in seeds]))
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        return tuple(self._all("walk_epoch", [(seed,) for seed in seeds]))
 
     @override
     def open(self, openings: Sequence[SlotOpening]) -> tuple[bytes, ...]:
@@ -168,8 +168,8 @@ class _Bench:
     def fill(self, key: bytes) -> tuple[bytes, ...]:
         return self._slot.fill(key)
 
-    def walk(self, seed: bytes) -> tuple[bytes, ...]:
-        return self._slot.walk(seed)
+    def walk_epoch(self, seed: bytes) -> bytes:
+        return self._slot.walk_epoch(seed)
 
     def open(self, groups: Sequence[int], epochs: Sequence[int]) -> bytes:
         return self._slot.open(groups, epochs)

@@ -32,8 +32,6 @@ _SLICE_ROWS: Final = {"cuda": 16_384, "cpu": 2_048}
 # cuBLAS takes no product of few rows.
 _FEWEST_ROWS: Final = 64
 _WARM_UP_RUNS: Final = 3
-# So many products of few rows, and laying the matrix out anew has paid.
-_PRODUCTS_BEFORE_TRANSPOSING: Final = 32
 _LANES_PER_OFFSET: Final = ALIGNMENT_BYTES // 4
 _SIGNED_MULTIPLIER: Final = int(MULTIPLIER) - 2**32
 _SHIFT: Final = int(SHIFT)
@@ -76,26 +74,15 @@ _PATHS: Final = {
 class TorchMatrix(ByteMatrix):
     """A byte matrix for the checker, on the processor, through torch's int8 product.
 
-    Few rows are multiplied in the time that it takes to read the matrix. Row after row, as it comes from its stream, it is read
-    faster as the left factor; column after column, as the right one, twice as fast again, but getting there takes as long as ten products.
+    Few rows are multiplied in the time that it takes to read the matrix.
     """
 
     def __init__(self, matrix: Bytes8) -> None:
         """Take `matrix` as it is; it is not copied and must not change."""
         self._matrix = torch.from_numpy(matrix)
-        self._products = 0
 
     @override
     def multiply(self, rows: Bytes8) -> NDArray[np.int32]:
-        self._products += 1
-        if self._products == _PRODUCTS_BEFORE_TRANSPOSING:
-            self._matrix = _column_major(self._matrix)
-        if self._products < _PRODUCTS_BEFORE_TRANSPOSING:
-            columns = torch.from_numpy(np.ascontiguousarray(rows.T))
-            sums = torch.empty((self._matrix.shape[1], len(rows)), dtype=torch.int32)
-            _int8(self._matrix.t(), columns, sums)
-            product: NDArray[np.int32] = sums.numpy().T
-            return product
         sums = torch.empty((len(rows), self._matrix.shape[1]), dtype=torch.int32)
         _int8(torch.from_numpy(np.ascontiguousarray(rows)), self._matrix, sums)
         return sums.numpy()
@@ -198,9 +185,8 @@ class TorchDevice(ChallengeDevice):
             yield first, count, torch.from_numpy(seeds).to(self._device)
 
     def _matrix(self, matrix: Bytes8, path: Path) -> torch.Tensor:
-        moved = torch.from_numpy(matrix).to(self._device).to(path.dtype)
-        # cuBLAS multiplies int8 several times slower the other way round; on a processor, many rows hide it.
-        return _column_major(moved) if self._device.type == "cuda" else moved
+        # Column after column it stays, whatever the type.
+        return torch.from_numpy(matrix).to(self._device).to(path.dtype)
 
     def _lanes(self, lanes: NDArray[np.uint32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(lanes).view(np.int32).copy()).to(self._device)

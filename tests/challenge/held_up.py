@@ -15,7 +15,7 @@ def main(then: str, file: str, command: list[str]) -> None:
             if b'"type":"seed"' in line:
                 Path(file).touch()
                 if then == "hangs":
-                    time.sleep(60)
+                    time.sleep(600)
                 process.kill()
                 return
             process.stdin.write(line)

@@ -92,11 +92,11 @@ def sshd(folder: Path, site: Site = HERE) -> Iterator[Server]:
         yield Server(config=config, fingerprint=told.stdout.split()[1], port=port)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(100):
+    for _ in range(1200):
         assert process.poll() is None, "sshd ended"
         with socket.socket() as probe:
             if probe.connect_ex((address, port)) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from gpuaudit.challenge.chain import RowSource, final_rows, fold_bytes, folds_of, matrices_of, row_seeds
 from gpuaudit.challenge.commitment import group_hash, slot_commitment
+from gpuaudit.challenge.crew import SameProcessCrew, walk_together
 from gpuaudit.challenge.domain import _PART_BYTES, Domain, context_of, device_key, digest, seed_commitment, stream
 from gpuaudit.challenge.matrix import FloatMatrix, second_byte
-from gpuaudit.challenge.slot import NumpyDevice, Slot
+from gpuaudit.challenge.messages import DeviceKind, SlotOpening
+from gpuaudit.challenge.slot import NumpyDevice
 from gpuaudit.challenge.walk import first_walk_seed, next_walk_seed
 from tests.challenge.rounds import TINY
 
@@ -28,9 +31,9 @@ VECTORS_STREAMS = {
     Domain.WALKERS: "005f65543ad197d42c7dfe8d048fbc31",
     Domain.COEFFICIENTS: "b2e1b80c9b12fbacc11bd4b0eea0cda7",
 }
-VECTOR_COMMITMENT = "413d76feec38c391d1f0d29379a65131"
-VECTOR_WALK = "dbfd4d88a2c9364d73991dfc0a024835"
-VECTOR_OPENING = "88181fccebcfcec2e49ad3bf86379616"
+VECTOR_COMMITMENT = "241b8149f73c4ae263a09ab05b168f4e"
+VECTOR_WALK = "39b0d1b133498b5b40970d3b7e9f5f9f"
+VECTOR_OPENING = "2090f9c9c40cb52c57aa8d48c4e1a4df"
 
 
 def hashed(data: bytes) -> str:
@@ -47,12 +50,15 @@ def test_vectors_of_keys_and_streams() -> None:
 
 
 def test_vectors_of_a_whole_slot() -> None:
-    slot = Slot(0, NumpyDevice(), TINY)
-    hashes = slot.fill(KEY)
-    digests = slot.walk(first_walk_seed(SEED, CONTEXT, 0))
-    assert slot_commitment(0, hashes).hex()[:32] == VECTOR_COMMITMENT
-    assert hashed(b"".join(digests)) == VECTOR_WALK
-    assert hashed(slot.open([0, 9], [3])) == VECTOR_OPENING
+    """Two slots of one device's bytes; the walk of each depends on the other's."""
+    crew = SameProcessCrew(DeviceKind.CPU, [NumpyDevice(), NumpyDevice()], ())
+    crew.prepare(replace(TINY, slots=2))
+    hashes = crew.fill([KEY, device_key(SEED, CONTEXT, 1)])
+    digests = walk_together(crew, [first_walk_seed(SEED, CONTEXT, slot) for slot in range(2)], TINY.epochs)
+    assert slot_commitment(0, hashes[0]).hex()[:32] == VECTOR_COMMITMENT
+    assert hashed(b"".join(digests[0])) == VECTOR_WALK
+    opening = SlotOpening(groups=(0, 9), epochs=(3,))
+    assert hashed(b"".join(crew.open([opening, opening]))) == VECTOR_OPENING
 
 
 def test_the_published_answer_of_aes_256_in_counter_mode() -> None:
@@ -120,7 +126,8 @@ def test_final_rows_are_uniform_and_distinct() -> None:
     assert len({row.tobytes() for row in rows}) == TINY.rows
 
 
-def test_each_epochs_seed_depends_on_all_digests_before_it() -> None:
+def test_each_epochs_seed_depends_on_the_digests_of_all_slots_before_it() -> None:
     seed = first_walk_seed(SEED, CONTEXT, 0)
-    assert next_walk_seed(seed, bytes(32)) != next_walk_seed(seed, bytes(31) + b"\x01")
+    digests, changed = [bytes(32), bytes(32)], bytes(31) + b"\x01"
+    assert len({next_walk_seed(seed, one) for one in (digests, [changed, bytes(32)], [bytes(32), changed], digests[:1])}) == 4
     assert first_walk_seed(SEED, CONTEXT, 0) != first_walk_seed(SEED, CONTEXT, 1)

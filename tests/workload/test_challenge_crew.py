@@ -30,7 +30,8 @@ def test_a_process_answers_what_the_plain_reading_answers() -> None:
         for one in (crew, plain):
             one.prepare(TINY)
         assert crew.fill([bytes(32)]) == plain.fill([bytes(32)])
-        assert crew.walk([bytes(32)]) == plain.walk([bytes(32)])
+        for epoch in range(TINY.epochs):
+            assert crew.walk_epoch([bytes([epoch]) * 32]) == plain.walk_epoch([bytes([epoch]) * 32])
         asked = [SlotOpening(groups=(0, 9), epochs=(3,))]
         assert crew.open(asked) == plain.open(asked)
     finally:

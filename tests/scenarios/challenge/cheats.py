@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from gpuaudit.challenge.chain import final_rows, fold_bytes, folds_of, matrices_of, row_seeds
+from gpuaudit.challenge.chain import final_rows, fold_bytes, folds_of, matrices_of, raw_matrix, row_seeds
 from gpuaudit.challenge.domain import Domain, stream
 from gpuaudit.challenge.slot import NumpyDevice
 from gpuaudit.challenge.walk import Lanes, coefficients_of, first_states, next_walk_seed, result_bytes, walk
@@ -47,7 +47,7 @@ class MergedSteps(NumpyDevice):
     def fill(self, key: bytes) -> bytes:
         sizes = self._sizes
         matrices = matrices_of(key, sizes)
-        weights = stream(key, Domain.WEIGHTS, sizes.width**2).view(np.int8).reshape(sizes.width, sizes.width).astype(np.float64)
+        weights = raw_matrix(key, Domain.WEIGHTS, sizes.width, sizes.width).astype(np.float64)
         start = final_rows(matrices, row_seeds(key, sizes, 0, sizes.rows), sizes.steps - 2)
         merged = (start.astype(np.float64) @ (weights @ weights)).astype(np.int64)
         state = (merged >> 8).astype(np.int8)
@@ -149,7 +149,7 @@ class ChainedOnlyBySeed(NumpyDevice):
 
     @override
     def walk_epoch(self, seed: bytes) -> bytes:
-        self._own = next_walk_seed(self._own, bytes(len(seed))) if self._own else seed
+        self._own = next_walk_seed(self._own, [bytes(len(seed))]) if self._own else seed
         return super().walk_epoch(self._own)
 
 

@@ -10,11 +10,12 @@ from gpuaudit.catalogue.model import Span
 from gpuaudit.challenge.conclude import sentence
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.figures import Figures
-from gpuaudit.challenge.floors import Floors
+from gpuaudit.challenge.floors import Floors, assumed_of, work_floors
 from gpuaudit.challenge.result import Accepted, Failed, NotProved, Place, Proved
 from gpuaudit.challenge.rivals import lookup_ceiling, remaining
 from gpuaudit.evidence.measurement import Dtype
 from gpuaudit.simulated.prover import Pace, PacedCrew, honest_pace, pool_pace, simulated_devices
+from gpuaudit.units import Seconds
 from tests.challenge.rounds import A100, SMALL, Round, concluded, figures, shrunk
 from tests.scenarios.challenge.cheats import Parking
 
@@ -87,6 +88,38 @@ def test_seven_devices_behind_eight_slots_are_not_eight() -> None:
     # The bytes of the eighth are looked up over the links of the seven.
     crossing = replace(pace, lookup_bytes_per_second=7 * round_.claimed.link)
     assert floors_of(at_pace(round_, crossing)).cards < 8
+
+
+def in_turns(cards: int, slots: int) -> Round:
+    """Few devices: in every epoch each holds and walks one slot after the other, whose rows come from the host in one piece."""
+    round_ = Round(slots=slots)
+    sizes, card, turns = round_.sizes(), round_.claimed, slots / cards
+    moved = sizes.epochs * (turns - 1) * sizes.memory_bytes / card.link
+    walk = turns * sizes.walk_bytes / lookup_ceiling(card, 1) + moved
+    one = honest_pace(card, cards, SMALL)
+    return at_pace(round_, replace(one, lookup_bytes_per_second=sizes.walk_bytes / walk))
+
+
+@pytest.mark.parametrize(("cards", "slots"), [(1, 2), (1, 4), (2, 4), (3, 4), (5, 8), (7, 8)])
+def test_devices_that_take_turns_are_not_counted_for_more_than_they_are(cards: int, slots: int) -> None:
+    conducted = (round_ := in_turns(cards, slots)).run()
+    if isinstance(conducted.outcome, Failed):
+        assert (conducted.outcome.step, "late" in conducted.outcome.reason) == (8, True)
+    else:
+        conclusion = concluded(round_, conducted).conclusion
+        assert isinstance(conclusion, Proved)
+        assert conclusion.floors.cards <= cards
+
+
+def test_few_epochs_bound_less_than_many_with_as_many_lookups() -> None:
+    """A slot that is moved in for a long epoch costs less than its lookups over the link would."""
+    round_ = Round(slots=4)
+    sizes = round_.sizes()
+    long = replace(sizes, epochs=1, jumps=sizes.jumps * sizes.epochs)
+    assumed = assumed_of(round_.claimed, alpha=0.05, attempts=1)
+    many, few = (work_floors(one, assumed, fill=Seconds(10), walk=Seconds(5)) for one in (sizes, long))
+    assert many.cards == 4
+    assert few.resident_bytes < many.resident_bytes / 2
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6])

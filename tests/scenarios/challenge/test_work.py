@@ -19,6 +19,7 @@ from gpuaudit.challenge.result import Accepted, Failed
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.slot import ChallengeDevice, NumpyDevice
 from gpuaudit.challenge.stopwatch import Stamp
+from gpuaudit.challenge.walk import next_walk_seed
 from gpuaudit.units import Seconds
 from tests.challenge.rounds import Answer, Round
 from tests.scenarios.challenge import cheats
@@ -80,8 +81,8 @@ class SameForAll(ChallengeCrew):
         return self._inner.fill([keys[0]] * len(keys))
 
     @override
-    def walk(self, seeds: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-        return self._inner.walk(seeds)
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        return self._inner.walk_epoch(seeds)
 
     @override
     def open(self, openings: Sequence[SlotOpening]) -> tuple[bytes, ...]:
@@ -95,6 +96,37 @@ class SameForAll(ChallengeCrew):
 def test_one_slots_answer_for_two_is_wrong_arithmetic_in_the_second() -> None:
     failed = refusal(Round(slots=2, wrap=SameForAll))
     assert (failed.step, "wrong arithmetic: slot 1" in failed.reason) == (10, True)
+
+
+class SlotAfterSlot(SameForAll):
+    """Walks all epochs of one slot before any of the next, so that one device could hold them in turn."""
+
+    @override
+    def prepare(self, sizes: Sizes) -> None:
+        super().prepare(sizes)
+        self._epochs: list[list[bytes]] = []
+        self._count = sizes.epochs
+
+    @override
+    def fill(self, keys: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
+        return self._inner.fill(keys)
+
+    @override
+    def walk_epoch(self, seeds: Sequence[bytes]) -> tuple[bytes, ...]:
+        if not self._epochs:
+            own = list(seeds)
+            for _ in range(self._count):
+                digests = self._inner.walk_epoch(own)
+                # Of its own digest alone: that of the other slots is not there yet.
+                own = [next_walk_seed(seed, [digest]) for seed, digest in zip(own, digests, strict=True)]
+                self._epochs.append(list(digests))
+        return tuple(self._epochs.pop(0))
+
+
+def test_slots_that_are_walked_one_after_the_other_are_wrong_lookups() -> None:
+    assert isinstance(Round(slots=1, wrap=SlotAfterSlot).run().outcome, Accepted)
+    failed = refusal(Round(slots=2, wrap=SlotAfterSlot))
+    assert (failed.step, "wrong lookups" in failed.reason) == (10, True)
 
 
 class PredictedSeed(NumpyDevice):
