@@ -156,7 +156,7 @@ def test_a_tree_made_to_hang_every_reader_does_not() -> None:
             os.mkfifo(file)
         started = time.monotonic()
         bundle = probe(machine, nonce=NONCE, clock=clock())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
     assert reason_of(bundle.kernel.pci_functions) is Reason.FAULT
     assert reason_of(bundle.host.cpu_model) is Reason.FAULT
     assert reason_of(bundle.environment.libraries) is Reason.FAULT

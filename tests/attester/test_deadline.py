@@ -25,12 +25,12 @@ def test_a_source_that_hangs_is_timed_out_and_left_behind() -> None:
     never = threading.Event()
 
     def hang() -> Reading[int]:
-        never.wait(30)
+        never.wait(120)
         return Known(value=7, source=Source.PCI)
 
     started = time.monotonic()
     reading = within(hang, source=Source.PCI, otherwise=itself, seconds=Seconds(0.05))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert isinstance(reading, Unknown)
     assert reading.reason is Reason.TIMED_OUT
     assert reading.source is Source.PCI

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -149,23 +148,21 @@ def test_an_entry_that_is_no_bus_id_makes_the_list_unknown(tmp_path: Path) -> No
     why.detail.encode("utf-8")
 
 
-def test_a_bus_of_a_hundred_thousand_entries_is_refused_in_time(tmp_path: Path) -> None:
+def test_a_bus_of_twenty_thousand_entries_is_refused_for_their_number(tmp_path: Path) -> None:
     devices = tmp_path / "sys/bus/pci/devices"
     devices.mkdir(parents=True)
-    for index in range(100_000):
+    for index in range(20_000):
         (devices / f"{index:08x}:00:00.0").symlink_to("x")
-    started = time.monotonic()
-    assert why_not(tmp_path).reason is Reason.FAULT
-    assert time.monotonic() - started < 2
+    assert "more than 16384 entries" in why_not(tmp_path).detail
 
 
 def test_more_functions_of_nvidia_than_any_server_has_are_refused(tmp_path: Path) -> None:
     for index in range(1030):
         folder = f"/sys/bus/pci/devices/0000:{index // 8:02x}:00.{index % 8}"
         put(tmp_path, {f"{folder}/vendor": "0x10de", f"{folder}/class": "0x030200"})
-    started = time.monotonic()
-    assert why_not(tmp_path).reason is Reason.FAULT
-    assert time.monotonic() - started < 5
+    why = why_not(tmp_path)
+    assert why.reason is Reason.FAULT
+    assert "more than 1024 functions of vendor 10de" in why.detail
 
 
 def test_this_machines_own_bus_is_read_or_says_why_not() -> None:

@@ -57,14 +57,17 @@ def test_a_changed_file_is_refused(old: bytes, new: bytes) -> None:
         parse_catalogue(_COMPILED.replace(old, new, 1), place="catalogue.json")
 
 
-def test_it_is_read_within_a_moment() -> None:
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
+def test_it_is_read_in_a_quarter_of_the_time_that_the_products_files_take() -> None:
+    """In a sixteenth of it on an idle machine."""
+    compiled, files = [], []
+    for _ in range(3):
+        started = time.process_time()
         parse_catalogue(_COMPILED, place="catalogue.json")
-        times.append(time.perf_counter() - started)
-    # 7 ms on an idle machine; ten times that is a fault even on a busy one.
-    assert min(times) < 0.07
+        compiled.append(time.process_time() - started)
+        started = time.process_time()
+        read_products(_DATA / "nvidia")
+        files.append(time.process_time() - started)
+    assert min(compiled) < min(files) / 4
 
 
 def test_reading_it_loads_nothing_heavy() -> None:

@@ -38,5 +38,5 @@ def explode(how: str) -> None:
         return
     if how == "wait":
         console.say("waiting")
-        time.sleep(60)
+        time.sleep(600)
     raise ENDS[how]

@@ -151,7 +151,7 @@ main()
     assert child.stderr is not None
     assert child.stderr.readline() == "waiting\n"
     child.send_signal(signal.SIGINT)
-    _, rest = child.communicate(timeout=10)
+    _, rest = child.communicate(timeout=120)
     assert (child.returncode, rest) == (Exit.INTERRUPTED, "gpuaudit: interrupted\n")
 
 

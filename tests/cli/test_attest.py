@@ -149,13 +149,13 @@ def test_ctrl_c_while_collecting_is_one_line_and_leaves_nothing(home: Path) -> N
     assert said[2].startswith("measuring: ")
     # As a terminal does it: to the whole group.
     os.killpg(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=30)
+    out, err = child.communicate(timeout=120)
     assert (child.returncode, out, err) == (Exit.INTERRUPTED, "", "gpuaudit: interrupted\n")
     assert list(home.iterdir()) == []
     assert _is_gone(child.pid)
 
 
-def _is_gone(group: int, within_seconds: float = 10.0) -> bool:
+def _is_gone(group: int, within_seconds: float = 60.0) -> bool:
     """Whether no process of the group is left. What was killed is there until its new parent has noticed, which is not ours."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:

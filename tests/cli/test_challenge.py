@@ -201,7 +201,7 @@ def test_answering_does_not_let_anything_else_be_printed_between_the_messages() 
         input=b"hello?\n",
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert ran.returncode == 0
     (line,) = ran.stdout.splitlines()

