@@ -235,19 +235,20 @@ class FullRun:
     link_share: float
 
 
-def full_run(memory: int, seconds: float) -> FullRun:
-    """Fill and walk as a real challenge does."""
+def full_run(seconds: float) -> FullRun:
+    """Fill and walk as `challenge local` does."""
     loaded = load_assumptions().assumptions
-    assumptions = replace(loaded, shape=replace(loaded.shape, width=WIDTH))
+    width = loaded.host.width
+    assumptions = replace(loaded, shape=replace(loaded.shape, width=width))
     QUIET.wait()
-    before = product_rate("cpu", WIDTH)
-    figures = host_figures(assumptions, operations=before, memory_bytes=memory)
+    before = product_rate("cpu", width)
+    figures = host_figures(assumptions, operations=before, memory_bytes=loaded.host.memory_bytes)
     wish = Wish(slots=1, seconds=Seconds(seconds), rung=95, round_trip=Seconds(0.001))
     shape = size_challenge(figures, wish, assumptions)
     crew = SameProcessCrew(DeviceKind.CPU, [TorchDevice("cpu")], ())
     crew.prepare(shape)
     fill = alone(lambda: crew.fill([KEY]))
-    rate = (before + product_rate("cpu", WIDTH)) / 2
+    rate = (before + product_rate("cpu", width)) / 2
     walk = alone(lambda: walk_together(crew, [first_walk_seed(bytes(32), bytes(32), 0)], shape.epochs))
     crew.release()
     floors = work_floors(shape, assumed_of(figures, alpha=0.05, attempts=1), fill=Seconds(fill), walk=Seconds(walk))
@@ -321,7 +322,7 @@ def full_run_lines(seconds: Sequence[float]) -> Iterator[str]:
     yield "| wish, s | F | T | fill, s | bare int8, 10^12/s | floor | walk, s | looked up, GB/s | resident, of F | elsewhere: by the link, recomputed |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for wish in seconds:
-        run = full_run(512 * 1024**2, wish)
+        run = full_run(wish)
         floors, shape = run.floors, run.shape
         yield (
             f"| {wish:.0f} | {shape.memory_bytes / 1024**2:.0f} MiB | {shape.steps} | {run.fill:.1f} | {run.rate / 1e12:.2f} "

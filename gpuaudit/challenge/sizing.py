@@ -46,8 +46,8 @@ def size_challenge(figures: Figures, wish: Wish, assumptions: Assumptions) -> Si
     work = wish.seconds * figures.expected_operations
     steps = max(2, round(work / max(1, 2 * rows * shape.width**2)))
     walkers = max(1, min(shape.walkers, rows * shape.width // (WALKERS_SHARE * shape.block_bytes)))
-    # An epoch that looked up more than the memory holds would let a slot be moved in for it.
-    jumps = max(1, min(shape.jumps, rows * shape.width // (walkers * shape.block_bytes)))
+    # Half of the memory in an epoch: moving a slot in for it is dearer than its lookups.
+    jumps = max(1, min(shape.jumps, rows * shape.width // (2 * walkers * shape.block_bytes)))
     walk_rate = sizing.bandwidth_share * figures.bandwidth
     looked_up = max(sizing.memory_multiple * rows * shape.width, sizing.round_trip_multiple * wish.round_trip * walk_rate)
     return _sound(
