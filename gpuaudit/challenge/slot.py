@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -27,8 +28,8 @@ from gpuaudit.challenge.walk import (
 _SLICE_ROWS = 1024
 # So many walkers' states stay in a core's cache.
 _WALKERS_AT_ONCE = 64
-# Of several threads, each walks more at once: turns of the interpreter cost more than the cache gives.
-_WALKERS_PER_THREAD = 256
+# Of several threads, each walks at most so many at once: turns of the interpreter cost more than the cache gives.
+_WALKERS_PER_THREAD = 512
 
 
 class ChallengeDevice(Protocol):
@@ -139,7 +140,10 @@ def walk_memory(read: ReadBlocks, seed: bytes, sizes: Sizes, *, threads: int = 1
         threads: How many walk at the same time.
     """
     coefficients = coefficients_of(seed, sizes)
-    at_once = _WALKERS_AT_ONCE if threads == 1 else _WALKERS_PER_THREAD
+    most = _WALKERS_AT_ONCE if threads == 1 else _WALKERS_PER_THREAD
+    # Every thread takes as many turns, of the same length: none waits for the last one alone.
+    turns = threads * math.ceil(sizes.walkers / (threads * most))
+    at_once = math.ceil(sizes.walkers / turns)
 
     def results_from(first: int) -> bytes:
         count = min(at_once, sizes.walkers - first)
