@@ -6,7 +6,7 @@ import base64
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tests.cli.conftest import Gpuaudit
 pytest.importorskip("torch", reason="torch is not installed")
 
 DELAY = 0.04
+_PAIRS = 4
 THERE_AND_BACK = 2 * DELAY
 STAMPED = Path(__file__).parents[1] / "challenge" / "stamped.py"
 
@@ -112,40 +113,63 @@ def far(tmp_path: Path) -> Iterator[tuple[FarSite, Server]]:
         yield site, server
 
 
-def lowered_by_the_way(near: Rehearsed, far: Rehearsed) -> None:
-    """The way takes at least what it must, on top of what ssh takes anyhow, and the floor falls in that proportion."""
-    for stage, usual in ((far.fill, near.fill), (far.walk, near.walk)):
-        assert usual.way >= 0
-        assert stage.way >= THERE_AND_BACK
-        assert stage.way < THERE_AND_BACK + usual.way + DELAY
-    for share, usual_share, stage in (
+def lowered_by_the_way(rehearse: Callable[[], tuple[Rehearsed, Rehearsed]]) -> None:
+    """The way takes at least what it must, on top of what ssh takes anyhow, and the floor falls in that proportion.
+
+    Whatever else the machine does comes on top of either: of some pairs of a near and a far one, one must be undisturbed.
+    """
+    pairs = []
+    for _ in range(_PAIRS):
+        near, far = rehearse()
+        pairs.append((near, far))
+        for stage, usual in ((far.fill, near.fill), (far.walk, near.walk)):
+            assert usual.way >= 0
+            assert stage.way >= THERE_AND_BACK
+        if _undisturbed(near, far):
+            return
+    raise AssertionError(f"floors differ by more than the way: {pairs}")
+
+
+def _undisturbed(near: Rehearsed, far: Rehearsed) -> bool:
+    ways = all(
+        stage.way < THERE_AND_BACK + usual.way + DELAY for stage, usual in ((far.fill, near.fill), (far.walk, near.walk))
+    )
+    shares = (
         (far.share_of_arithmetic(), near.share_of_arithmetic(), far.fill),
         (far.share_of_lookups(), near.share_of_lookups(), far.walk),
-    ):
-        assert share == pytest.approx(stage.machine / (stage.machine + THERE_AND_BACK), rel=0.25)
-        assert share < usual_share
+    )
+    return ways and all(
+        share < usual and share == pytest.approx(stage.machine / (stage.machine + THERE_AND_BACK), rel=0.25)
+        for share, usual, stage in shares
+    )
 
 
 def test_a_far_machine_is_accepted_and_its_floor_lower_by_the_way(verifier: Verifier, tmp_path: Path) -> None:
     (tmp_path / "sshd").mkdir()
     with sshd(tmp_path / "sshd") as server, slow_relay(server.port, DELAY) as port:
-        near = verifier.rehearse(server.config)
-        lowered_by_the_way(near, verifier.rehearse(server.reached_through(port)))
+        through = server.reached_through(port)
+        lowered_by_the_way(lambda: (verifier.rehearse(server.config), verifier.rehearse(through)))
 
 
 def test_a_machine_in_another_network_is_accepted(verifier: Verifier, far: tuple[FarSite, Server]) -> None:
     _, server = far
-    assert 0 <= verifier.rehearse(server.config).fill.way < THERE_AND_BACK
+    ways = [verifier.rehearse(server.config).fill.way for _ in range(2)]
+    assert min(ways) >= 0
+    assert min(ways) < THERE_AND_BACK
 
 
 def test_a_delay_of_every_packet_lowers_the_floor_of_a_machine_that_is_accepted(
     verifier: Verifier, far: tuple[FarSite, Server]
 ) -> None:
     site, server = far
-    try:
-        site.delay(DELAY)
-    except RefusedHereError as refused:
-        pytest.skip(f"packets cannot be delayed here: {refused}")
-    slowed = verifier.rehearse(server.config)
-    site.no_delay()
-    lowered_by_the_way(verifier.rehearse(server.config), slowed)
+
+    def rehearse() -> tuple[Rehearsed, Rehearsed]:
+        try:
+            site.delay(DELAY)
+        except RefusedHereError as refused:
+            pytest.skip(f"packets cannot be delayed here: {refused}")
+        slowed = verifier.rehearse(server.config)
+        site.no_delay()
+        return verifier.rehearse(server.config), slowed
+
+    lowered_by_the_way(rehearse)

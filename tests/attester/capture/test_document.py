@@ -78,6 +78,19 @@ def test_what_is_dangerous_or_no_xml_is_refused_with_place_and_line(data: bytes)
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<a>" * 1000, "nested more than 32 deep"),
+        (b"<a>" + b"<b/>" * 250_000 + b"</a>", "more than 200000 elements"),
+        (b"<a>" + b"x" * MAX_BYTES, "too large"),
+    ],
+    ids=["deep", "too-many-elements", "too-large"],
+)
+def test_what_is_too_much_is_refused_for_that_and_not_read_to_its_end(data: bytes, words: str) -> None:
+    assert words in refusal(data)
+
+
 def test_a_dtd_that_is_named_is_not_opened_and_its_entities_are_refused(tmp_path: Path) -> None:
     (tmp_path / "nvsmi.dtd").write_text('<!ENTITY x "expanded">')
     assert "expanded" not in refusal(f'<!DOCTYPE a SYSTEM "{tmp_path}/nvsmi.dtd"><a>&x;</a>'.encode())

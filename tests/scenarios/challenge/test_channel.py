@@ -65,7 +65,8 @@ def test_a_slow_drip_does_not_move_the_deadline(pipes: Pipes) -> None:
     began = time.monotonic()
     with pytest.raises(ChannelError, match="late"):
         channel.receive_line(100_000, within=Seconds(0.3))
-    assert time.monotonic() - began < 2
+    # With a deadline that moves it would be half an hour.
+    assert time.monotonic() - began < 60
     stop.set()
     dripping.join()
 
