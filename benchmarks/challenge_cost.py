@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -237,18 +237,16 @@ class FullRun:
 
 def full_run(seconds: float) -> FullRun:
     """Fill and walk as `challenge local` does."""
-    loaded = load_assumptions().assumptions
-    width = loaded.host.width
-    assumptions = replace(loaded, shape=replace(loaded.shape, width=width))
+    assumptions = load_assumptions().assumptions
     QUIET.wait()
-    before = product_rate("cpu", width)
-    figures = host_figures(assumptions, operations=before, memory_bytes=loaded.host.memory_bytes)
+    before = product_rate("cpu", assumptions.shape.width)
+    figures = host_figures(assumptions, operations=before, memory_bytes=assumptions.host.memory_bytes)
     wish = Wish(slots=1, seconds=Seconds(seconds), rung=95, round_trip=Seconds(0.001))
     shape = size_challenge(figures, wish, assumptions)
     crew = SameProcessCrew(DeviceKind.CPU, [TorchDevice("cpu")], ())
     crew.prepare(shape)
     fill = alone(lambda: crew.fill([KEY]))
-    rate = (before + product_rate("cpu", width)) / 2
+    rate = (before + product_rate("cpu", shape.width)) / 2
     walk = alone(lambda: walk_together(crew, [first_walk_seed(bytes(32), bytes(32), 0)], shape.epochs))
     crew.release()
     floors = work_floors(shape, assumed_of(figures, alpha=0.05, attempts=1), fill=Seconds(fill), walk=Seconds(walk))

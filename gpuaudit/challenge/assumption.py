@@ -109,7 +109,6 @@ class Pools:
 class Host:
     """What is expected of a processor and its memory."""
 
-    width: Count
     memory_bytes: Count
     lookup_bytes_per_second: Positive
     ceiling_factor: Positive

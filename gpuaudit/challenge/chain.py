@@ -30,7 +30,7 @@ class Matrices:
 def raw_matrix(key: bytes, domain: Domain, rows: int, columns: int) -> Bytes8:
     """Return a matrix of signed bytes from its stream, column after column.
 
-    That is the order in which cuBLAS wants the right factor of an int8 product, and a processor reads it twice as fast.
+    That is the order in which cuBLAS wants the right factor of an int8 product, and a processor reads it faster, too.
     """
     return stream(key, domain, rows * columns).view(np.int8).reshape(columns, rows).T
 

@@ -96,7 +96,7 @@ def challenge_locally(
 
 
 def _processor(crew: ProcessCrew, assumptions: Assumptions) -> Target:
-    operations = crew.product_rate(assumptions.host.width)
+    operations = crew.product_rate(assumptions.shape.width)
     console.say(f"the processor multiplies bytes at {operations / 1e12:.3g} x 10^12 operations a second")
     figures = host_figures(assumptions, operations=operations, memory_bytes=assumptions.host.memory_bytes)
     return Target(figures=figures, claimed=frozenset(), slots=1, tender_sha256=NO_TENDER)

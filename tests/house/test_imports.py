@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from securesystemslib.signer import CryptoSigner
 from gpuaudit.envelope import seal_evidence
 from gpuaudit.envelope.keys import public_pem
 from tests.envelope.bundles import small_bundle
+from tests.house.children import processor_seconds
 
 HEAVY = ("torch", "pandas", "numpy", "matplotlib", "ray", "jinja2", "sqlalchemy")
 
@@ -65,10 +65,9 @@ def test_help_takes_little_longer_than_importing_typer(tmp_path: Path) -> None:
     """As a ratio of processor time, turn by turn: the limit of 200 ms is for an idle machine, and this one may be busy."""
 
     def processor_time(*command: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = processor_seconds()
         subprocess.run([sys.executable, *command], capture_output=True, check=True, cwd=tmp_path)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return processor_seconds() - before
 
     helps, imports = [], []
     for _ in range(20):

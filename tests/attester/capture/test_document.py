@@ -60,9 +60,6 @@ def test_an_entity_that_reaches_for_a_file_is_refused(prolog: bytes, tmp_path: P
         pytest.param(b'<!DOCTYPE a [<!ENTITY % p SYSTEM "http://127.0.0.1:9/x">%p;]><a/>', id="parameter-entity"),
         pytest.param(b'<!DOCTYPE a [<!ATTLIST a b CDATA "c">]><a/>', id="default-attribute"),
         pytest.param(b"<a>&undeclared;</a>", id="undeclared-entity"),
-        pytest.param(b"<a>" * 1000, id="deep"),
-        pytest.param(b"<a>" + b"<b/>" * 250_000 + b"</a>", id="too-many-elements"),
-        pytest.param(b"<a>" + b"x" * MAX_BYTES, id="too-large"),
         pytest.param(b"", id="empty"),
         pytest.param(b"Fri Aug 21 10:21:36 2026\n+-----+\n", id="nvidia-smi-without-q-x"),
         pytest.param(b"\x00\x01\x02\x03" * 1000, id="binary"),
@@ -87,8 +84,10 @@ def test_what_is_dangerous_or_no_xml_is_refused_with_place_and_line(data: bytes)
     ],
     ids=["deep", "too-many-elements", "too-large"],
 )
-def test_what_is_too_much_is_refused_for_that_and_not_read_to_its_end(data: bytes, words: str) -> None:
+def test_what_is_too_much_is_refused_for_that(data: bytes, words: str) -> None:
+    started = time.monotonic()
     assert words in refusal(data)
+    assert time.monotonic() - started < 30
 
 
 def test_a_dtd_that_is_named_is_not_opened_and_its_entities_are_refused(tmp_path: Path) -> None:
