@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gpuaudit.errors import MachineError
 from gpuaudit.units import Seconds
 
 _CHUNK: Final = 1 << 16
+_MILLISECONDS: Final = 1000
 _NEWLINE: Final = b"\n"
 
 
@@ -74,8 +76,7 @@ class PipeChannel(Channel):
         began = self._stopwatch.stamp()
         rest = memoryview(data)
         while rest:
-            ready = select.select([], [self._writing], [], self._left(began, within))[1]
-            if not ready:
+            if not _ready(self._writing, select.POLLOUT, self._left(began, within)):
                 raise ChannelError(f"channel: nothing was taken for {within:g} s")
             try:
                 rest = rest[os.write(self._writing, rest[:_CHUNK]) :]
@@ -111,7 +112,7 @@ class PipeChannel(Channel):
         return data
 
     def _more(self, began: Stamp, within: Seconds) -> None:
-        if not select.select([self._reading], [], [], self._left(began, within))[0]:
+        if not _ready(self._reading, select.POLLIN, self._left(began, within)):
             raise ChannelError(f"channel: late: nothing more came within {within:g} s")
         try:
             data = os.read(self._reading, _CHUNK)
@@ -128,3 +129,10 @@ class PipeChannel(Channel):
         if passed >= within:
             raise ChannelError(f"channel: late: not done within {within:g} s")
         return within - passed
+
+
+def _ready(descriptor: int, event: int, seconds: float) -> bool:
+    """Wait until a descriptor is ready or broken; `select` knows no descriptor above 1,023, and of many machines each has several."""
+    waiting = select.poll()
+    waiting.register(descriptor, event)
+    return bool(waiting.poll(math.ceil(seconds * _MILLISECONDS)))

@@ -15,6 +15,7 @@ from gpuaudit.challenge.channel import Arrival, Channel, ChannelError
 from gpuaudit.challenge.check import RefusedError, check_agreement, check_answer, check_commitment, hello_digest, parsed
 from gpuaudit.challenge.domain import SEED_BYTES, seed_commitment
 from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
+from gpuaudit.challenge.meeting import Alone, Meeting, Stage
 from gpuaudit.challenge.messages import (
     MAX_LINE_BYTES,
     Abort,
@@ -38,7 +39,7 @@ from gpuaudit.challenge.result import Accepted, Failed, Outcome, Timed, Times
 from gpuaudit.challenge.sample import Draw, draw_samples, opening_of
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.sizing import Expectation
-from gpuaudit.challenge.stopwatch import NANOSECONDS, Stamp, Stopwatch, seconds_between
+from gpuaudit.challenge.stopwatch import NANOSECONDS, Interval, Stamp, Stopwatch, seconds_between
 from gpuaudit.challenge.transcript import Transcript
 from gpuaudit.clock import rfc3339
 from gpuaudit.envelope import Keyring, OpenedEvidence, TrustedKey, open_evidence
@@ -84,10 +85,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conducted:
-    """How an attempt went."""
+    """How an attempt went. `intervals` are those of fill and walk, as far as it came: seed sent, line received."""
 
     transcript: Transcript
     outcome: Outcome
+    intervals: tuple[Interval, ...] = ()
 
 
 class _Patience:
@@ -96,13 +98,13 @@ class _Patience:
     def __init__(self, deadlines: Deadlines, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
         self.began = stopwatch.stamp()
-        self._total = deadlines.total
+        self.deadlines = deadlines
 
     def at_most(self, seconds: float) -> Seconds:
         passed = (self._stopwatch.stamp().elapsed_nanoseconds - self.began.elapsed_nanoseconds) / NANOSECONDS
-        if passed >= self._total:
-            raise ChannelError(f"late: the whole challenge may take {self._total:g} s")
-        return Seconds(min(seconds, self._total - passed))
+        if passed >= self.deadlines.total:
+            raise ChannelError(f"late: the whole challenge may take {self.deadlines.total:g} s")
+        return Seconds(min(seconds, self.deadlines.total - passed))
 
 
 def greet(channel: Channel, *, suite: str, slots: int, deadlines: Deadlines, draw: Draw) -> Greeting:
@@ -161,6 +163,7 @@ def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt
     stopwatch: Stopwatch,
     draw: Draw,
     make: MakeMatrix = FloatMatrix,
+    meeting: Meeting = Alone(),  # noqa: B008 - it has no state
 ) -> Conducted:
     """(3 to 10) Challenge, time, open and check. Never raises for what the other side does.
 
@@ -172,8 +175,9 @@ def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt
         stopwatch: The verifier's clock.
         draw: The operating system's generator.
         make: What to recompute with.
+        meeting: Other machines that are challenged at the same time.
     """
-    conversation = _Conversation(channel, greeting, order, _Patience(deadlines, stopwatch), deadlines)
+    conversation = _Conversation(channel, greeting, order, _Patience(deadlines, stopwatch), meeting)
     try:
         outcome: Outcome = conversation.run(draw, make)
     except RefusedError as error:
@@ -181,7 +185,7 @@ def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt
         conversation.give_up(error.reason)
     except MachineError as error:
         outcome = Failed(step=conversation.step, reason=str(error), seed_revealed=conversation.revealed)
-    return Conducted(transcript=conversation.transcript, outcome=outcome)
+    return Conducted(transcript=conversation.transcript, outcome=outcome, intervals=conversation.intervals)
 
 
 def awaited(line: bytes, kind: type[T], *, step: int) -> T:
@@ -200,19 +204,29 @@ def awaited(line: bytes, kind: type[T], *, step: int) -> T:
 class _Conversation:
     """One attempt in progress: what was sent and received so far, and at which step it is."""
 
-    def __init__(self, channel: Channel, greeting: Greeting, order: Order, patience: _Patience, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        greeting: Greeting,
+        order: Order,
+        patience: _Patience,
+        meeting: Meeting,
+    ) -> None:
         self._channel = channel
         self._greeting = greeting
         self._order = order
         self._patience = patience
-        self._deadlines = deadlines
+        self._deadlines = patience.deadlines
+        self._meeting = meeting
         self.step = 3
         self.revealed = False
+        self.intervals: tuple[Interval, ...] = ()
         self.transcript = Transcript(hello=greeting.hello_line)
 
     def run(self, draw: Draw, make: MakeMatrix) -> Accepted:
         sizes = self._order.sizes
         self._agree()
+        self._meeting.wait(Stage.SEED)
         # Step 4: stamped before the write, and the seed is last in the message. Delays lengthen the time, never shorten it.
         self.step, self.revealed = 4, True
         self._record(seed=self._greeting.seed)
@@ -221,10 +235,11 @@ class _Conversation:
         self.step = 6
         committed = self._timed_line(committed_length(sizes), self._order.expected.fill)
         self._record(committed=committed.line)
-        fill = seconds_between(filling, committed.at)
+        fill = self._lasted(filling, committed)
         awaited(committed.line, Committed, step=6)
         self._record(group_hashes=self._transfer(group_hashes_length(sizes)))
         check_commitment(self.transcript, sizes)
+        self._meeting.wait(Stage.SECOND_SEED)
         # Step 7: drawn only now.
         self.step = 7
         second = draw(SEED_BYTES)
@@ -234,8 +249,9 @@ class _Conversation:
         self.step = 8
         walked = self._timed_line(walked_length(sizes), self._order.expected.walk)
         self._record(walked=walked.line)
-        walk = seconds_between(walking, walked.at)
+        walk = self._lasted(walking, walked)
         awaited(walked.line, Walked, step=8)
+        self._meeting.wait(Stage.OPENING)
         # Step 9: nothing of the sample exists before this line.
         self.step = 9
         samples = draw_samples(sizes, draw)
@@ -245,7 +261,8 @@ class _Conversation:
         self._record(opened=self._transfer(sum(opened_length(one, sizes) for one in asked.slots)))
         # Step 10.
         self.step = 10
-        check_answer(self.transcript, samples, make)
+        with self._meeting.checking():
+            check_answer(self.transcript, samples, make)
         times = Times(
             seed_sent_at=rfc3339(filling.wall), walked_at=rfc3339(walked.at.wall), fill_seconds=fill, walk_seconds=walk
         )
@@ -288,6 +305,10 @@ class _Conversation:
 
     def _transfer(self, length: int) -> bytes:
         return self._channel.receive_exactly(length, within=self._patience.at_most(self._deadlines.transfer))
+
+    def _lasted(self, began: Stamp, ended: Arrival) -> Seconds:
+        self.intervals = (*self.intervals, Interval(began=began, ended=ended.at))
+        return seconds_between(began, ended.at)
 
     def _record(self, **parts: bytes) -> None:
         self.transcript = replace(self.transcript, **parts)

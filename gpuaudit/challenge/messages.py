@@ -236,6 +236,12 @@ def opened_length(opening: SlotOpening, sizes: Sizes) -> int:
     return FOLD_BYTES * (rows + sizes.walkers * len(opening.epochs))
 
 
+def most_opened_bytes(sizes: Sizes) -> int:
+    """Return the most bytes that all slots together open."""
+    rows = min(sizes.row_samples, sizes.groups) * sizes.group_rows
+    return sizes.slots * FOLD_BYTES * (rows + sizes.walkers * min(sizes.walk_samples + 1, sizes.epochs))
+
+
 def _digests(count: int) -> tuple[str, ...]:
     return ("0" * 2 * DIGEST_BYTES,) * count
 

@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +68,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """An ssh that runs."""
+    """An ssh that runs; `hang_up` ends it from another thread, which whoever waits for the machine finds out at once."""
 
     channel: PipeChannel
     log: Path
     destination: Destination
+    hang_up: Callable[[], None]
 
     def host_key(self) -> HostKey:
         """Return the key by which the other machine was known; to be asked once it has said something.
@@ -136,7 +137,7 @@ def connected(destination: Destination, stopwatch: Stopwatch) -> Iterator[Connec
             said = _Beginning(stderr)
             channel = PipeChannel(stdout.fileno(), stdin.fileno(), stopwatch)
             try:
-                yield Connection(channel=channel, log=log, destination=destination)
+                yield Connection(channel=channel, log=log, destination=destination, hang_up=process.terminate)
             except (ChannelError, RefusedError) as error:
                 heard = f"{_last_words(_log_of(log))}{_last_words(said.text())}"
                 raise MachineError(

@@ -30,6 +30,14 @@ class Stamp:
     wall: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """From one moment to another, of one stopwatch or of several that count from the same start."""
+
+    began: Stamp
+    ended: Stamp
+
+
 class Stopwatch(Protocol):
     """Tells the moment on both clocks. Implemented by `BootStopwatch` and by the simulation's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,16 @@ from gpuaudit.attester.answer import Answerer, serve
 from gpuaudit.challenge.channel import PipeChannel
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.ledger import own_ledger
+from gpuaudit.challenge.meeting import Alone, Meeting
 from gpuaudit.challenge.result import Accepted, AnsweringHost, Attempt, ChallengeResult, Failed, NoHostKey, Place
-from gpuaudit.challenge.ssh import Destination, connected
+from gpuaudit.challenge.ssh import Connection, Destination, connected
 from gpuaudit.challenge.stopwatch import BootStopwatch
 from gpuaudit.challenge.target import Target
 from gpuaudit.cli import console
 from gpuaudit.cli.challenging import (
+    Footing,
     Made,
+    Tell,
     Wanted,
     attempt,
     files_of,
@@ -66,7 +70,7 @@ def challenge_over_ssh(
         AuthenticityError: Another host key answered than was expected, or than before.
     """
     signer = load_signer(*key)
-    series = _Series(destination, target, wanted, signer.keyid)
+    series = Series(destination, target, wanted, signer.keyid, footing=usual_footing())
     ended_by: list[GpuauditError] = []
     with claimed(out) if out else nullcontext() as folder:
         series.attempt()
@@ -99,15 +103,41 @@ def answer_over_stdio(crew: ChallengeCrew, *, busy_ok: bool) -> None:
     serve(Answerer(crew, make_evidence(busy_ok=busy_ok)), PipeChannel(0, protocol, BootStopwatch()))
 
 
-class _Series:
+class Series:
     """The attempts of one call, and those of earlier calls that share their odds."""
 
-    def __init__(self, destination: Destination, target: Target, wanted: Wanted, verifier: str) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        target: Target,
+        wanted: Wanted,
+        verifier: str,
+        *,
+        footing: Footing,
+        meeting: Meeting = Alone(),  # noqa: B008 - it has no state
+        reached: Callable[[Connection], None] = lambda _connection: None,
+        tell: Tell = console.say,
+    ) -> None:
+        """Challenge `destination`, in a `meeting` with others or alone.
+
+        Args:
+            destination: The machine.
+            target: What is claimed of it.
+            wanted: How it is to be challenged.
+            verifier: The id of one's own key.
+            footing: What the challenge is reckoned by.
+            meeting: Others who are challenged at the same time.
+            reached: Is given each connection, to hang it up from elsewhere.
+            tell: Is told what happens.
+        """
         self._destination = destination
         self._target = target
         self._wanted = wanted
         self._verifier = verifier
-        self._footing = usual_footing()
+        self._footing = footing
+        self._meeting = meeting
+        self._reached = reached
+        self._tell = tell
         self._ledger = own_ledger()
         self._make = fastest_matrix()
         self._host: AnsweringHost = NoHostKey()
@@ -129,9 +159,10 @@ class _Series:
             verifier=self._verifier,
         )
         with connected(self._destination, self._footing.stopwatch) as connection:
+            self._reached(connection)
             greeting = greeted(connection.channel, self._target, self._wanted, self._footing)
             host = connection.host_key()
-            console.say(f"host key {host.algorithm} {host.fingerprint}")
+            self._tell(f"host key {host.algorithm} {host.fingerprint}")
             if self.made and host != self._host:
                 raise AuthenticityError(f"{self._destination.host}: another host key answered attempt {len(self.made) + 1}")
             self._ledger.greeted(recorded, host=host, nonce=greeting.nonce, evidence_sha256=greeting.hello.evidence)
@@ -146,12 +177,13 @@ class _Series:
                     greeting=greeting,
                     verifier=self._verifier,
                     number=len(earlier) + len(self.made) + 1,
+                    tell=self._tell,
                 )
             except GpuauditError as error:
                 before_the_seed = Failed(step=_AGREEING_STEP, reason=str(error), seed_revealed=False)
                 self._ledger.ended(recorded, transcript_sha256="", outcome=before_the_seed)
                 raise
-            made = attempt(connection.channel, greeting, order, self._footing, self._make)
+            made = attempt(connection.channel, greeting, order, self._footing, self._make, self._meeting)
         self._earlier = earlier
         self.made.append(made)
         conducted = made.conducted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gpuaudit.attester.answer import SealedEvidence
@@ -15,8 +16,14 @@ from gpuaudit.simulated.prover import PacedCrew, SmallDevice, VirtualStopwatch, 
 from gpuaudit.simulated.spec import parse_spec
 
 
-def simulated_answering(spec: str, claim: tuple[str, str, int]) -> Answering:
+def simulated_answering(
+    spec: str,
+    claim: tuple[str, str, int],
+    clock: Callable[[], VirtualStopwatch] = lambda: VirtualStopwatch(WallClock().now()),
+) -> Answering:
     """Let the cards of `--simulate` answer, each at its own product's pace; `claim` is tender, product and slots.
+
+    The verifier's `clock` is moved by hand, and begins now.
 
     Raises:
         UsageError: There are no such devices, nothing is claimed, or the catalogue lacks figures of either.
@@ -24,7 +31,7 @@ def simulated_answering(spec: str, claim: tuple[str, str, int]) -> Answering:
     usual = usual_footing()
     claimed = target_of(*claim, usual)
     small = miniature_of(claimed.figures, usual.catalogue, usual.assumptions)
-    stopwatch = VirtualStopwatch(WallClock().now())
+    stopwatch = clock()
     footing = replace(
         usual,
         catalogue=small.catalogue,

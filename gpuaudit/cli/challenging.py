@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from gpuaudit.attester.answer import MakeEvidence, SealedEvidence
 from gpuaudit.attester.attest import probe
@@ -19,6 +19,7 @@ from gpuaudit.challenge.conclude import Setting, conclude, sentence
 from gpuaudit.challenge.hostkey import host_digest
 from gpuaudit.challenge.issue import Conducted, Greeting, Order, conduct, greet
 from gpuaudit.challenge.matrix import MakeMatrix
+from gpuaudit.challenge.meeting import Alone, Meeting
 from gpuaudit.challenge.messages import DeviceKind
 from gpuaudit.challenge.result import Accepted, AnsweringHost, Attempt, ChallengeResult, KnownBy, Place
 from gpuaudit.challenge.sizes import Sizes
@@ -46,6 +47,8 @@ _MOST_ATTEMPTS: Final = 1000
 CHALLENGE_NAME: Final = "challenge.json"
 EVIDENCE_NAME: Final = "evidence.json"
 MACHINE_KEY_NAME: Final = "machine.pub"
+Tell: TypeAlias = Callable[[str], None]
+"""Tells a person one line of what goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +121,9 @@ def ordered(
     greeting: Greeting,
     verifier: str,
     number: int,
+    tell: Tell = console.say,
 ) -> Order:
-    """Work out what an attempt asks for, after the greeting. The prover sets nothing but a lower rung of the memory ladder.
+    """Work out what an attempt asks for, after the greeting, and `tell` it. The prover sets nothing but a lower rung of the ladder.
 
     Raises:
         UsageError: There have been too many.
@@ -132,12 +136,10 @@ def ordered(
     slots = target.slots or len(greeting.hello.slots)
     lowest = min(slot.largest_rung for slot in greeting.hello.slots)
     if lowest < wanted.rung and not wanted.rehearsal:
-        console.say(
-            f"the machine can give {lowest} % of its memory, not {wanted.rung} %: the challenge is smaller, and proves less"
-        )
+        tell(f"the machine can give {lowest} % of its memory, not {wanted.rung} %: the challenge is smaller, and proves less")
     sizes = sizes_of(target, replace(wanted, rung=min(wanted.rung, lowest)), slots, footing)
     expected = expect(sizes, target.figures, footing.assumptions)
-    console.say(
+    tell(
         f"challenging {slots} x {target.figures.title}: fill about {expected.fill:.0f} s, walk {expected.walk:.0f} s, "
         f"check {expected.check:.0f} s"
     )
@@ -151,8 +153,15 @@ def ordered(
     )
 
 
-def attempt(channel: Channel, greeting: Greeting, order: Order, footing: Footing, make: MakeMatrix) -> Made:
-    """Make one attempt; `make` recomputes. Never raises for what the other side does."""
+def attempt(
+    channel: Channel,
+    greeting: Greeting,
+    order: Order,
+    footing: Footing,
+    make: MakeMatrix,
+    meeting: Meeting = Alone(),  # noqa: B008 - it has no state
+) -> Made:
+    """Make one attempt, in a `meeting` or alone; `make` recomputes. Never raises for what the other side does."""
     conducted = conduct(
         channel,
         greeting,
@@ -161,6 +170,7 @@ def attempt(channel: Channel, greeting: Greeting, order: Order, footing: Footing
         stopwatch=footing.stopwatch,
         draw=secrets.token_bytes,
         make=make,
+        meeting=meeting,
     )
     return Made(number=order.attempt, greeting=greeting, conducted=conducted, sizes=order.sizes)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from gpuaudit.cli import console
+from gpuaudit.cli.challenge import DeviceOption, ProductOption, RehearsalOption, SecondsOption, TenderToChallenge
 from gpuaudit.cli.commands import command_app
 from gpuaudit.cli.exits import Exit
 from gpuaudit.cli.extras import needs_extra
@@ -28,11 +29,14 @@ from gpuaudit.cli.options import (
     SuiteOption,
     TenderOption,
 )
+from gpuaudit.errors import UsageError
 
 app = command_app(help="Audit many machines: plan, run, appraise and report on them as one.")
 
 # As `gpuaudit.cli.collect` has it, whose imports take longer than a dozen files; only `run` needs them.
 _SUITE: Final = "quick"
+# The largest share of the memory; a node that can give less gets a smaller challenge.
+_RUNG: Final = 95
 
 WorkersOption = Annotated[int, typer.Option("--workers", metavar="N", min=0, help="Processes to use; 0 is one for each core.")]
 FleetFormatOption = Annotated[FleetFormat, typer.Option("--format", help="How to print it.")]
@@ -129,6 +133,24 @@ def run_(
     retries: Annotated[int, typer.Option("--retries", metavar="N", min=0, help="How often to try a node again.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=1, help="Seconds for a node (Ray).")] = 1800,
     workers: WorkersOption = 0,
+    together: Annotated[
+        bool, typer.Option("--together/--no-together", help="Challenge all nodes at the same time, on this machine's clock.")
+    ] = False,
+    hosts: Annotated[
+        Path | None,
+        typer.Option("--hosts", metavar="FILE", help="Together: the nodes, as ssh takes them, one a line.", show_default=False),
+    ] = None,
+    tender: TenderToChallenge = "",
+    product: ProductOption = "",
+    seconds: SecondsOption = 10.0,
+    rehearsal: RehearsalOption = False,
+    device: DeviceOption = "cuda",
+    remote: Annotated[str, typer.Option("--remote", metavar="PROGRAM", help="Together: gpuaudit on the nodes.")] = "gpuaudit",
+    ssh_config: Annotated[
+        Path | None, typer.Option("--ssh-config", metavar="FILE", help="For ssh, in place of one's own.", show_default=False)
+    ] = None,
+    key: KeyOption = "",
+    public_key: PublicKeyOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Attest every node of a Ray cluster, or of a simulated fleet, into DIR.
@@ -138,15 +160,40 @@ def run_(
     with the reason. Run again, only nodes without evidence are run. With --nonce
     each node answers its own, SHA-256 of "NONCE NODE".
 
+    With --together this machine speaks to every node itself, over ssh, and
+    challenges all of them at once, because servers shown one after another may
+    be one. DIR, new or empty, gets NODE/evidence.json, NODE/challenge.json and
+    round.together. A node that fails or is late is left out, with its reason.
+
     Example: gpuaudit fleet run --simulate a100-sxm4-80gb:8 --nodes 2 --out fleet
 
-    Exit status: 0 all nodes have evidence, 4 some have not or DIR cannot be
-    written, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all nodes have evidence (with --together: all answered
+    together), 4 some have not or DIR cannot be written, 2 wrong usage, 130
+    interrupted.
     """
     from gpuaudit.cli.fleet_run import Effort, SimulatedFleet, run_nodes
 
     console.hush(quiet=quiet)
     fleet = SimulatedFleet(spec=simulate, nodes=nodes, seed=seed, bad=tuple(bad or ()))
+    if together:
+        from gpuaudit.cli.challenging import Wanted, device_kind
+        from gpuaudit.cli.fleet_members import Reach, Round
+        from gpuaudit.cli.fleet_together import run_together
+
+        round_ = Round(
+            fleet=fleet,
+            hosts=hosts,
+            reach=Reach(program=remote, device=device_kind(device).value, config=str(ssh_config) if ssh_config else ""),
+            claim=(tender, product),
+            wanted=Wanted(seconds=seconds, rung=_RUNG, rehearsal=rehearsal, suite=suite),
+            attempts=retries + 1,
+            checkers=workers,
+            busy_ok=busy_ok,
+        )
+        left_out = run_together(out, round_, elsewhere=bool(address or nonce), key=(key, public_key))
+        raise typer.Exit(Exit.MACHINE if left_out else Exit.DONE)
+    if hosts or tender or product or rehearsal:
+        raise UsageError("fleet run: --hosts, --tender, --product and --rehearsal go with --together")
     effort = Effort(suite=suite, busy_ok=busy_ok, attempts=retries + 1, timeout=timeout, workers=workers)
     failed = run_nodes(out, fleet, effort, address=address, nonce=nonce)
     raise typer.Exit(Exit.MACHINE if failed else Exit.DONE)

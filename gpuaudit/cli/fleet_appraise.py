@@ -17,6 +17,7 @@ from gpuaudit.cli.output import RESULT_NAME, OutputFolder, claimed
 from gpuaudit.cli.progress import counted
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
+from gpuaudit.envelope import load_keyring
 from gpuaudit.envelope.keystore import LoadedSigner, own_keys
 from gpuaudit.errors import CouldNotAuthenticateError, MachineError, UsageError
 from gpuaudit.fleet.aggregate import Drawing, NoPlan, fold_fleet
@@ -81,7 +82,8 @@ def appraise_fleet(
     )
     with _keeping(out, key) as keep:
         with _room_on_disk():
-            result = _appraised(folder, files, hearing, drawing, _listeners(address, workers), terms)
+            heard = _appraised(folder, files, hearing, drawing, _listeners(address, workers), terms)
+        result = _with_rounds(heard, files, asked)
         try:
             keep(result)
             if asked.first_use:
@@ -108,6 +110,15 @@ def _appraised(
         catalogue_version=terms.yardstick.catalogue.version,
         appraised_at=hearing.appraised_at,
     )
+
+
+def _with_rounds(heard: FleetResult, files: Folder, asked: Asked) -> FleetResult:
+    if not files.rounds:
+        return heard
+    from gpuaudit.fleet.together_words import with_rounds
+
+    # Not the keys that came with the evidence: whoever laid it there would vouch for its own times.
+    return with_rounds(heard, files, load_keyring(own_keys(), asked.keyring))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The folder that a fleet's evidence lies in: what in it is evidence, what belongs to it, and which node each file is for.
 
-`NODE.json` and `NODE/evidence.json` are evidence of NODE, `NODE.failed` says why there is none, `keys/` holds public keys.
+`NODE.json` and `NODE/evidence.json` are evidence of NODE, `NODE.failed` says why there is none, `keys/` holds public keys, a file
+that ends in `.together` tells which nodes answered at the same time.
 Whatever else lies there is taken for evidence too, so that it gets a row and a reason instead of silence.
 """
 
@@ -17,6 +18,7 @@ from gpuaudit.errors import MachineError, UsageError
 
 EVIDENCE_SUFFIX: Final = ".json"
 FAILED_SUFFIX: Final = ".failed"
+TOGETHER_SUFFIX: Final = ".together"
 KEYS_FOLDER: Final = "keys"
 INSIDE: Final = "evidence.json"
 _NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
@@ -37,6 +39,7 @@ class Folder:
 
     candidates: tuple[Candidate, ...]
     failures: tuple[Candidate, ...]
+    rounds: tuple[Candidate, ...] = ()
 
 
 def read_folder(folder: Path) -> Folder:
@@ -58,7 +61,8 @@ def read_folder(folder: Path) -> Folder:
     left = tuple(failure for failure in failures if failure.node not in have)
     if not candidates and not left:
         raise UsageError(f"{folder}: no evidence in it; expected NODE.json or NODE/evidence.json")
-    return Folder(candidates=candidates, failures=left)
+    rounds = tuple(_candidate(entry, TOGETHER_SUFFIX) for entry in entries if entry.name.endswith(TOGETHER_SUFFIX))
+    return Folder(candidates=candidates, failures=left, rounds=rounds)
 
 
 def require_node(name: str) -> str:
@@ -73,7 +77,7 @@ def require_node(name: str) -> str:
 
 
 def _candidates(entry: Path) -> Iterator[Candidate]:
-    if entry.name.startswith(".") or entry.name.endswith((FAILED_SUFFIX, ".pub")):
+    if entry.name.startswith(".") or entry.name.endswith((FAILED_SUFFIX, TOGETHER_SUFFIX, ".pub")):
         return
     if stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode):
         inside = entry / INSIDE

@@ -7,7 +7,7 @@ from typing import Final
 
 from gpuaudit.appraisal.amount import Unit, show
 from gpuaudit.appraisal.result import Verdict
-from gpuaudit.fleet.result import FleetDistribution, FleetLine, FleetOutlier, FleetResult, FleetRow
+from gpuaudit.fleet.result import FleetDistribution, FleetLine, FleetOutlier, FleetResult, FleetRow, FleetTogether
 from gpuaudit.fleet.witness import SLOWEST_PEER
 from gpuaudit.report.quoting import quoted, sentence
 from gpuaudit.report.view import Block, Fact, Facts, Listing, Section, Table, View
@@ -37,6 +37,9 @@ def page_of(result: FleetResult) -> View:
 def _sections(result: FleetResult) -> Iterator[Section]:
     for line in result.lines:
         yield Section(id=f"line-{quoted(line.id)}", title=_title(line), brief=True, blocks=tuple(_line(line)))
+    for number, one in enumerate(result.together):
+        name = "together" if not number else f"together-{number + 1}"
+        yield Section(id=name, title="What was shown at the same time", brief=True, blocks=tuple(_together(one)))
     if result.notices:
         yield _section("odd", "Odd, and worth reading", Listing(items=tuple(sentence(one) for one in result.notices)))
     standing_out = [row for row in result.rows if row.verdict is not Verdict.CONFIRMED]
@@ -72,6 +75,22 @@ def _line(line: FleetLine) -> Iterator[Block]:
     if line.statement:
         facts.append(Fact(label="statement", value=f"{line.statement} ({line.sampled})"))
     yield Facts(items=tuple(facts))
+
+
+def _together(one: FleetTogether) -> Iterator[Block]:
+    yield Facts(
+        items=(
+            Fact(label="statement", value=sentence(one.statement or one.reason)),
+            Fact(label="basis", value=one.basis or "none"),
+            Fact(label="nodes", value=quoted(", ".join(one.nodes)) or "none"),
+        )
+    )
+    if one.left_out:
+        yield Table(
+            caption="Asked, and not counted",
+            header=("node", "because"),
+            rows=tuple((quoted(left.node), sentence(left.reason)) for left in one.left_out),
+        )
 
 
 def _nodes(rows: Sequence[FleetRow]) -> Table:

@@ -95,6 +95,42 @@ class FleetDistribution:
 
 
 @record
+class FleetLeftOut:
+    """A node that was asked to answer together with others, and does not count; and why."""
+
+    node: str
+    reason: str
+
+
+@record
+class FleetTogether:
+    """A round in which nodes were challenged at the same time, as far as it holds; see `simultaneity.Pool` for the numbers.
+
+    `state` is `read`, or `not-authentic`, with the reason; then nothing is known of the round. `basis` is `challenged` only if it is
+    for every node that counts. Numbers are 0 where nothing is proved. None of it moves a verdict.
+    """
+
+    file: Digest
+    state: str
+    reason: str
+    statement: str
+    basis: str
+    product: str
+    began_at: str
+    asked: int
+    nodes: tuple[str, ...]
+    left_out: tuple[FleetLeftOut, ...]
+    slots: int
+    fill_seconds: float
+    walk_seconds: float
+    operations_per_second: float
+    lookup_bytes_per_second: float
+    held_bytes: int
+    cards: int
+    machines: int
+
+
+@record
 class FleetTrust:
     """Why the keys were believed: `keyring` or `first-use`, and what that means here."""
 
@@ -132,6 +168,7 @@ class FleetResult:
     products: dict[str, int]
     distributions: tuple[FleetDistribution, ...]
     outliers: tuple[FleetOutlier, ...]
+    together: tuple[FleetTogether, ...] = ()
 
 
 def dump_fleet_result(result: FleetResult) -> bytes:
