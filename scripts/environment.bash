@@ -77,22 +77,22 @@ install_torch() {
   plan=$(mktemp)
   say "asking pip what torch needs"
   if has_nvidia; then
-    torch_plan "$python" "$plan" torch || fail "pip finds no torch for $("$python" --version); its words are above"
-    torch_as_planned "$python" "$plan" torch
-  elif torch_plan "$python" "$plan" "$TRIED_TORCH" && is_cpu_build "$python" "$plan"; then
-    torch_as_planned "$python" "$plan" "$TRIED_TORCH"
-  elif torch_plan "$python" "$plan" torch --index-url "$CPU_TORCH_INDEX" --timeout 15 --retries 0 2>/dev/null; then
-    torch_as_planned "$python" "$plan" torch --index-url "$CPU_TORCH_INDEX"
-  elif torch_plan "$python" "$plan" torch; then
+    pip_plan "$python" "$plan" torch || fail "pip finds no torch for $("$python" --version); its words are above"
+    install_as_planned "$python" "$plan" torch
+  elif pip_plan "$python" "$plan" "$TRIED_TORCH" && is_cpu_build "$python" "$plan"; then
+    install_as_planned "$python" "$plan" "$TRIED_TORCH"
+  elif pip_plan "$python" "$plan" torch --index-url "$CPU_TORCH_INDEX" --timeout 15 --retries 0 2>/dev/null; then
+    install_as_planned "$python" "$plan" torch --index-url "$CPU_TORCH_INDEX"
+  elif pip_plan "$python" "$plan" torch; then
     is_cpu_build "$python" "$plan" || say "no CPU build of torch can be reached; the CUDA build also runs without a GPU"
-    torch_as_planned "$python" "$plan" torch
+    install_as_planned "$python" "$plan" torch
   else
     fail "pip finds no torch for $("$python" --version); its words are above"
   fi
 }
 
-# torch_plan PYTHON REPORT ARGS…: what pip would install, as its JSON report.
-torch_plan() {
+# pip_plan PYTHON REPORT ARGS…: what pip would install, as its JSON report.
+pip_plan() {
   local python=$1 report=$2
   shift 2
   "$python" -m pip install -qq --disable-pip-version-check --dry-run --report "$report" "$@"
@@ -100,7 +100,7 @@ torch_plan() {
 
 is_cpu_build() { "$1" "$root/scripts/downloads.py" --is-cpu-build "$2"; }
 
-torch_as_planned() {
+install_as_planned() {
   local python=$1 report=$2
   shift 2
   say "about to download $("$python" "$root/scripts/downloads.py" "$report")"
