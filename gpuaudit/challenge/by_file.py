@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gpuaudit.challenge.answering_evidence import open_answering_evidence
 from gpuaudit.challenge.channel import Channel
 from gpuaudit.challenge.check import RefusedError, check_agreement, check_answer, hello_digest, parsed
 from gpuaudit.challenge.domain import DIGEST_BYTES, SEED_BYTES, seed_commitment
-from gpuaudit.challenge.issue import Conducted, Greeting, awaited, open_answering_evidence
+from gpuaudit.challenge.issue import Conducted, Greeting, awaited
 from gpuaudit.challenge.matrix import FloatMatrix, MakeMatrix
 from gpuaudit.challenge.messages import (
     MAX_LINE_BYTES,

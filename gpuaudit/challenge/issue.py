@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from securesystemslib.signer import SSlibKey
-
+from gpuaudit.challenge.answering_evidence import open_answering_evidence
 from gpuaudit.challenge.assumption import Deadlines
 from gpuaudit.challenge.channel import Arrival, Channel, ChannelError
 from gpuaudit.challenge.check import RefusedError, check_agreement, check_answer, check_commitment, hello_digest, parsed
@@ -42,10 +41,8 @@ from gpuaudit.challenge.sizing import Expectation
 from gpuaudit.challenge.stopwatch import NANOSECONDS, Interval, Stamp, Stopwatch, seconds_between
 from gpuaudit.challenge.transcript import Transcript
 from gpuaudit.clock import rfc3339
-from gpuaudit.envelope import Keyring, OpenedEvidence, TrustedKey, open_evidence
-from gpuaudit.envelope.keyring import Ownership
-from gpuaudit.envelope.keys import parse_public_key
-from gpuaudit.errors import AuthenticityError, GpuauditError, MachineError
+from gpuaudit.envelope import OpenedEvidence
+from gpuaudit.errors import AuthenticityError, MachineError
 from gpuaudit.units import Seconds
 
 T = TypeVar("T")
@@ -133,25 +130,6 @@ def greet(channel: Channel, *, suite: str, slots: int, deadlines: Deadlines, dra
     public_key = channel.receive_exactly(hello.public_key_bytes, within=Seconds(deadlines.transfer))
     opened = open_answering_evidence(evidence, public_key, hello, seed_commitment(seed))
     return Greeting(seed=seed, hello_line=line, hello=hello, evidence=evidence, public_key=public_key, opened=opened)
-
-
-def open_answering_evidence(evidence: bytes, public_key: bytes, hello: Hello, nonce: str) -> OpenedEvidence:
-    """(1, 2) See that the evidence is the one of the hello and was sealed after the commitment was known.
-
-    Raises:
-        RefusedError: It was not.
-    """
-    try:
-        key: SSlibKey = parse_public_key(public_key, place="hello: public key")
-        keyring = Keyring(keys=(TrustedKey(key=key, ownership=Ownership.GIVEN, place="hello"),))
-        opened = open_evidence(evidence, keyring, place="hello: evidence")
-    except (AuthenticityError, GpuauditError) as error:
-        raise RefusedError(2, str(error)) from None
-    if opened.sha256 != hello.evidence:
-        raise RefusedError(2, "the evidence is not the one that the hello names")
-    if opened.bundle.nonce != nonce:
-        raise RefusedError(1, "the evidence does not carry the commitment to the seed: it was sealed for something else")
-    return opened
 
 
 def conduct(  # noqa: PLR0913 - each is one part of what surrounds an attempt

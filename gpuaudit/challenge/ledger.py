@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -119,8 +120,9 @@ class Ledger:
 
         The order is that of the greetings, not of the beginnings: of two that overlap, the later greeted sees the other.
 
-        They are those that went to a destination of the same name, or to the same host key, with sizes that prove something (or, for a
-        rehearsal, with those that do not), whatever was claimed, and whose seed was revealed or may have been.
+        They are those that went to the same machine, with sizes that prove something (or, for a rehearsal, with those that do not), whatever
+        was claimed, and whose seed was revealed or may have been. What had one name, or one host key, at two times is one machine, and
+        so is what is tied to it by others: x with key 1, x with key 2, y with key 2.
 
         Raises:
             MachineError: The record cannot be read.
@@ -128,12 +130,11 @@ class Ledger:
         begun, greeted, ended = self._read()
         this = begun[attempt]
         before = [*greeted][: [*greeted].index(attempt)]
+        same = _same_machine(attempt, {one: _names_of(begun[one], greeted[one]) for one in (*before, attempt) if one in begun})
         sharing = [
             (greeted[one], _outcome_of(ended.get(one)))
             for one in before
-            if one in begun
-            and begun[one].rehearsal == this.rehearsal
-            and (_same_name(begun[one], this) or _same_key(greeted[one], greeted[attempt]))
+            if one in same and begun[one].rehearsal == this.rehearsal
         ]
         counting = [(one, ended.get(one.attempt), outcome) for one, outcome in sharing if reveals_seed(outcome)]
         return tuple(
@@ -221,13 +222,25 @@ def _keep_name(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _same_name(one: Begun, other: Begun) -> bool:
-    """Compare without the user, who is no part of the machine."""
-    return one.destination.rpartition("@")[2] == other.destination.rpartition("@")[2]
+def _names_of(begun: Begun, greeted: Greeted) -> frozenset[str | HostKey]:
+    """Return what the machine of an attempt was known by: its name, whoever logs in and however it is written, and its host key."""
+    name = begun.destination.rpartition("@")[2].lower()
+    return frozenset({name, greeted.host} if isinstance(greeted.host, HostKey) else {name})
 
 
-def _same_key(one: Greeted, other: Greeted) -> bool:
-    return isinstance(one.host, HostKey) and one.host == other.host
+def _same_machine(attempt: str, names: Mapping[str, frozenset[str | HostKey]]) -> frozenset[str]:
+    """Return the attempts that are tied to one by names that they have in common, or by others that are."""
+    by_name: dict[str | HostKey, list[str]] = {}
+    for one, known_by in names.items():
+        for name in known_by:
+            by_name.setdefault(name, []).append(one)
+    found, followed, new = {attempt}, set[str | HostKey](), [attempt]
+    while new:
+        for name in names[new.pop()] - followed:
+            followed.add(name)
+            new += [one for one in by_name[name] if one not in found]
+            found.update(by_name[name])
+    return frozenset(found)
 
 
 def _outcome_of(ended: Ended | None) -> Outcome:

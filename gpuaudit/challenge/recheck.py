@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gpuaudit.catalogue.model import Catalogue
-from gpuaudit.challenge.assumption import LoadedAssumptions
+from gpuaudit.challenge.answering_evidence import kind_of, open_answering_evidence
+from gpuaudit.challenge.assumption import Assumptions, LoadedAssumptions
 from gpuaudit.challenge.check import RefusedError, check_answer, parsed
-from gpuaudit.challenge.conclude import last_times
+from gpuaudit.challenge.conclude import last_times, rivals_of
 from gpuaudit.challenge.domain import DIGEST_BYTES, SEED_BYTES, seed_commitment
 from gpuaudit.challenge.figures import require_figures
 from gpuaudit.challenge.floors import assumed_of, work_floors
@@ -68,6 +69,53 @@ def assumed_is_of_the_catalogue(result: ChallengeResult, catalogue: Catalogue, a
     if result.assumed != expected:
         raise AuthenticityError(f"challenge: what is assumed of {result.product} is not what the catalogue has of it")
     return True
+
+
+def check_evidence(result: ChallengeResult, transcript: Transcript, evidence: bytes, public_key: bytes) -> None:
+    """(1, 2) See that a result's devices are of the kind that its evidence says, and that it is the evidence that was greeted with.
+
+    Args:
+        result: What was signed.
+        transcript: Of the last attempt, as `recheck` saw it.
+        evidence: As a sealed file.
+        public_key: By which it opens, in PEM.
+
+    Raises:
+        AuthenticityError: It is other evidence, or of other devices.
+    """
+    try:
+        hello = parsed(transcript.hello, Hello, step=2)
+        opened = open_answering_evidence(evidence, public_key, hello, result.attempts[-1].nonce)
+    except RefusedError as error:
+        raise AuthenticityError(f"evidence: not what the machine greeted with: {error}") from None
+    kind = kind_of(hello, opened)
+    if kind is not result.device:
+        raise AuthenticityError(f"evidence: says that the devices are {kind}, the result that they are {result.device}")
+
+
+def taken_as_claimed(result: ChallengeResult, catalogue: Catalogue, assumptions: Assumptions) -> tuple[str, ...]:
+    """See that the products named as not excluded are those that the floors leave, and return the ones that were left out.
+
+    A signer leaves out what would meet the claim anyway. Which products those are stands in the tender, of which the result has only
+    the digest; so a reader is told.
+
+    Args:
+        result: One of which `assumed_is_of_the_catalogue`.
+        catalogue: The same.
+        assumptions: The same.
+
+    Returns:
+        Titles of those left out, besides the product by which the challenge was sized.
+
+    Raises:
+        AuthenticityError: One is named that could not have answered, or in other words than it could.
+    """
+    if not isinstance(result.conclusion, Proved):
+        return ()
+    possible = rivals_of(result.conclusion.floors, result.sizes, frozenset({result.product}), catalogue, assumptions)
+    if any(rival not in possible for rival in result.conclusion.rivals):
+        raise AuthenticityError("challenge: the products named as not excluded are not those that the floors leave")
+    return tuple(rival.title for rival in possible if rival not in result.conclusion.rivals)
 
 
 def _check_shape(result: ChallengeResult) -> None:

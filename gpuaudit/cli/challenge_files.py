@@ -27,7 +27,7 @@ from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.domain import SEED_BYTES
 from gpuaudit.challenge.hostkey import NOBODY
 from gpuaudit.challenge.messages import MAX_EVIDENCE_BYTES, MAX_KEY_BYTES, Challenge
-from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, recheck
+from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, check_evidence, recheck, taken_as_claimed
 from gpuaudit.challenge.result import ChallengeResult, KnownBy, NoHostKey, Place
 from gpuaudit.challenge.sample import Draw
 from gpuaudit.challenge.stopwatch import BootStopwatch
@@ -168,10 +168,10 @@ def _require_same(challenge: Challenge, target: Target, verifier: str, *, place:
 
 
 def recheck_file(file: Path, keyring: Sequence[Path]) -> str:
-    """Open a sealed challenge, check it against the transcripts beside it, and return what it says.
+    """Open a sealed challenge, check it against the transcripts and the evidence beside it, and return what it says.
 
     Raises:
-        AuthenticityError: No trusted key signed it, or it does not follow from its transcripts.
+        AuthenticityError: No trusted key signed it, or it does not follow from its transcripts, or the evidence is other evidence.
     """
     result = open_challenge(file, keyring)
     transcripts = {}
@@ -181,14 +181,37 @@ def recheck_file(file: Path, keyring: Sequence[Path]) -> str:
         found = _transcript(file.parent / transcript_name(attempt.number))
         transcripts[found.sha256()] = found
     recheck(result, transcripts, make=fastest_matrix())
-    compared = assumed_is_of_the_catalogue(result, load_catalogue(), load_assumptions())
-    earlier = any(attempt.known_by is KnownBy.RECORD for attempt in result.attempts)
-    words = [
-        f"Checked again from its transcripts; the times{', and attempts of earlier calls,' if earlier else ''} are the word of who signed."
-    ]
-    if not compared:
-        words.append("What is assumed of the product was not compared: this catalogue is another, or has no such product.")
-    return "\n".join([shown(result), *words])
+    last = transcripts[result.attempts[-1].transcript_sha256]
+    return "\n".join([shown(result), _of_signer(result), _of_evidence(result, last, file.parent), *_of_catalogue(result)])
+
+
+def _of_signer(result: ChallengeResult) -> str:
+    earlier = ", and attempts of earlier calls," if any(one.known_by is KnownBy.RECORD for one in result.attempts) else ""
+    return f"Checked again from its transcripts; the times{earlier} are the word of who signed."
+
+
+def _of_evidence(result: ChallengeResult, last: Transcript, folder: Path) -> str:
+    evidence, key = folder / EVIDENCE_NAME, folder / MACHINE_KEY_NAME
+    if missing := [file.name for file in (evidence, key) if not file.exists()]:
+        return (
+            f"The evidence was not opened: no {' and no '.join(missing)} beside it. That it answered this challenge, and that the devices "
+            "are not simulated, is the word of who signed."
+        )
+    check_evidence(
+        result,
+        last,
+        read_bounded(evidence, refusal=AuthenticityError, limit=MAX_EVIDENCE_BYTES),
+        read_bounded(key, refusal=AuthenticityError, limit=MAX_KEY_BYTES),
+    )
+    return f"The evidence beside it is what the machine greeted with, before anything was timed; devices: {result.device}."
+
+
+def _of_catalogue(result: ChallengeResult) -> list[str]:
+    catalogue, assumed = load_catalogue(), load_assumptions()
+    if not assumed_is_of_the_catalogue(result, catalogue, assumed):
+        return ["What is assumed of the product was not compared: this catalogue is another, or has no such product."]
+    left_out = taken_as_claimed(result, catalogue, assumed.assumptions)
+    return [f"Not named above, because who signed took them for what is claimed: {', '.join(left_out)}."] if left_out else []
 
 
 def open_challenge(file: Path, keyring: Sequence[Path]) -> ChallengeResult:

@@ -13,6 +13,7 @@ from gpuaudit.attester.attest import probe
 from gpuaudit.attester.machine import this_machine
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.catalogue.model import Catalogue
+from gpuaudit.challenge.answering_evidence import kind_of
 from gpuaudit.challenge.assumption import Assumptions, LoadedAssumptions, load_assumptions
 from gpuaudit.challenge.channel import Channel
 from gpuaudit.challenge.conclude import Setting, conclude, sentence
@@ -36,7 +37,7 @@ from gpuaudit.envelope import PredicateType, Subject, seal, seal_evidence
 from gpuaudit.envelope.keys import public_pem
 from gpuaudit.envelope.keystore import LoadedSigner
 from gpuaudit.errors import UsageError
-from gpuaudit.evidence.bundle import EvidenceBundle, Origin
+from gpuaudit.evidence.bundle import EvidenceBundle
 from gpuaudit.evidence.codec import dump
 from gpuaudit.tender.parse import load_tender
 from gpuaudit.units import Seconds
@@ -196,7 +197,7 @@ def result_of(
     last = made[-1]
     setting = Setting(
         place=place,
-        device=_kind_of(last.greeting),
+        device=kind_of(last.greeting.hello, last.greeting.opened),
         rehearsal=wanted.rehearsal,
         figures=target.figures,
         claimed=target.claimed,
@@ -216,12 +217,6 @@ def result_of(
         for one in made
     ]
     return conclude(setting, sorted([*earlier, *attempts], key=lambda one: one.number), footing.catalogue, footing.assumed)
-
-
-def _kind_of(greeting: Greeting) -> DeviceKind:
-    """Return what the machine calls its devices; where its evidence is simulated, so are they, whatever it calls them."""
-    simulated = greeting.opened.bundle.origin is Origin.SIMULATED
-    return DeviceKind.SIMULATED if simulated else greeting.hello.device
 
 
 def files_of(made: Sequence[Made], result: ChallengeResult, signer: LoadedSigner) -> dict[str, bytes]:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from gpuaudit.attester.answer import SealedEvidence
 from gpuaudit.catalogue.compiled import load_catalogue
 from gpuaudit.challenge.assumption import load_assumptions
+from gpuaudit.challenge.check import parsed
 from gpuaudit.challenge.conclude import last_times, sentence
 from gpuaudit.challenge.floors import escaping_share, work_floors
-from gpuaudit.challenge.messages import DeviceKind
-from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, recheck
+from gpuaudit.challenge.messages import DeviceKind, Hello, write
+from gpuaudit.challenge.recheck import assumed_is_of_the_catalogue, check_evidence, recheck, taken_as_claimed
 from gpuaudit.challenge.result import Accepted, Attempt, ChallengeResult, Failed, KnownBy, NotProved, Place, Proved
+from gpuaudit.challenge.rivals import Rival
 from gpuaudit.challenge.sample import SlotSample
 from gpuaudit.challenge.sizing import expect
+from gpuaudit.envelope import seal_evidence
+from gpuaudit.envelope.keys import public_pem
 from gpuaudit.errors import AuthenticityError
+from gpuaudit.evidence.bundle import Origin
 from gpuaudit.evidence.codec import dump, load
 from gpuaudit.units import Bytes, Seconds
 from tests.challenge.results import FAILED, UNTIMED, full_size
-from tests.challenge.rounds import FULL, Round, concluded, full_figures
+from tests.challenge.rounds import FULL, Round, concluded, full_figures, sealed, signer
+from tests.envelope.bundles import small_bundle
 
 
 @pytest.mark.parametrize(
@@ -258,6 +266,99 @@ def test_fewer_samples_than_the_odds_are_worked_out_for_are_not_enough(change: C
 
     with pytest.raises(AuthenticityError, match="step 9: samples"):
         rechecked(fewer)
+
+
+def with_evidence(change: Callable[[ChallengeResult], ChallengeResult], evidence: bytes = b"", key: bytes = b"") -> None:
+    """Check an honest round's result, changed, against its evidence and key, or others."""
+    round_ = Round()
+    conducted = round_.run()
+    result = change(concluded(round_, conducted))
+    check_evidence(result, conducted.transcript, evidence or round_.greeting.evidence, key or round_.greeting.public_key)
+
+
+def test_the_evidence_that_was_greeted_with_belongs_to_the_result() -> None:
+    with_evidence(lambda one: one)
+
+
+def simulated_evidence(nonce: str) -> SealedEvidence:
+    bundle = replace(small_bundle(nonce=nonce), origin=Origin.SIMULATED)
+    return SealedEvidence(sealed=seal_evidence(bundle, signer()), public_key=public_pem(signer().public_key))
+
+
+def resealed_under(nonce: str) -> tuple[bytes, bytes]:
+    made = sealed(nonce)
+    return made.sealed, made.public_key
+
+
+@pytest.mark.parametrize(
+    ("change", "other", "words"),
+    [
+        pytest.param(lambda one: one, resealed_under("2" * 64), "not the one that the hello names", id="another-machines"),
+        pytest.param(lambda one: attempt(one, nonce="2" * 64), (b"", b""), "commitment", id="sealed-for-something-else"),
+        pytest.param(lambda one: one, (b"{}", b""), "not what the machine greeted with", id="no-evidence"),
+        pytest.param(lambda one: one, (b"", b"no key"), "not what the machine greeted with", id="no-key"),
+        pytest.param(
+            lambda one: replace(one, device=DeviceKind.CUDA),
+            (b"", b""),
+            "the devices are simulated, the result that they are cuda",
+            id="simulated-as-cuda",
+        ),
+    ],
+)
+def test_other_evidence_does_not_belong_to_the_result(
+    change: Callable[[ChallengeResult], ChallengeResult], other: tuple[bytes, bytes], words: str
+) -> None:
+    with pytest.raises(AuthenticityError, match=words):
+        with_evidence(change, *other)
+
+
+def test_a_hello_that_hides_a_simulation_is_found_out_by_its_evidence() -> None:
+    """The signer and the hello say cuda; what the machine sealed says simulated."""
+    made = simulated_evidence("3" * 64)
+    round_ = Round()
+    conducted = round_.run()
+    hello = parsed(conducted.transcript.hello, Hello, step=2)
+    hello = replace(hello, device=DeviceKind.CUDA, evidence=hashlib.sha256(made.sealed).hexdigest())
+    transcript = replace(conducted.transcript, hello=write(hello)[:-1])
+    result = attempt(replace(concluded(round_, conducted), device=DeviceKind.CUDA), nonce="3" * 64)
+    with pytest.raises(AuthenticityError, match="the devices are simulated, the result that they are cuda"):
+        check_evidence(result, transcript, made.sealed, made.public_key)
+    check_evidence(replace(result, device=DeviceKind.SIMULATED), transcript, made.sealed, made.public_key)
+
+
+def rivals(result: ChallengeResult, change: Callable[[tuple[Rival, ...]], tuple[Rival, ...]]) -> ChallengeResult:
+    assert isinstance(result.conclusion, Proved)
+    return replace(result, conclusion=replace(result.conclusion, rivals=change(result.conclusion.rivals)))
+
+
+def left_out(result: ChallengeResult) -> tuple[str, ...]:
+    return taken_as_claimed(result, load_catalogue(), FULL)
+
+
+def test_everybody_who_could_have_answered_is_named() -> None:
+    result = full_size()
+    assert left_out(result) == ()
+    assert left_out(full_size(outcome=FAILED)) == ()
+
+
+def test_a_rival_that_the_signer_left_out_is_told_to_the_reader() -> None:
+    result = rivals(full_size(), lambda all_: tuple(one for one in all_ if one.title != "A800 SXM4 80GB"))
+    assert left_out(result) == ("A800 SXM4 80GB",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda all_: (replace(all_[0], cards=all_[0].cards + 1), *all_[1:]), id="more-cards-than-it-takes"),
+        pytest.param(lambda all_: (*all_, replace(all_[0], product="t4", title="T4")), id="one-that-could-not"),
+        pytest.param(lambda all_: (replace(all_[0], why="never"), *all_[1:]), id="other-words"),
+    ],
+)
+def test_rivals_that_do_not_follow_from_the_floors_are_not_authentic(
+    change: Callable[[tuple[Rival, ...]], tuple[Rival, ...]],
+) -> None:
+    with pytest.raises(AuthenticityError, match="not those that the floors leave"):
+        left_out(rivals(full_size(), change))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import os
 import resource
 import stat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpuaudit.challenge.ledger import FILE_NAME, Ledger
 from gpuaudit.challenge.result import Accepted, AnsweringHost, Failed, HostKey, KnownBy, NoHostKey, Outcome, Timed
@@ -102,6 +105,41 @@ def test_a_machine_is_known_by_its_name_or_by_its_host_key(
     """Else a new name, or a new key, would give the odds back."""
     made(ledger, AFTER_THE_SEED)
     assert counted(ledger, name, host=host) == counts
+
+
+def test_a_machine_that_changes_its_key_and_then_its_name_is_the_same(ledger: Ledger) -> None:
+    """x with one key, x with another, y with the other: neither name nor key of the last is the first one's."""
+    made(ledger, AFTER_THE_SEED, "x", host=HOST)
+    made(ledger, AFTER_THE_SEED, "x", host=OTHER)
+    assert counted(ledger, "y", host=OTHER) == 2
+
+
+def test_what_ties_two_names_may_have_been_a_rehearsal_or_without_a_seed(ledger: Ledger) -> None:
+    made(ledger, AFTER_THE_SEED, "x", host=HOST)
+    made(ledger, BEFORE_THE_SEED, "x", host=OTHER, rehearsal=True)
+    assert counted(ledger, "y", host=OTHER) == 1
+
+
+def test_a_name_written_in_capitals_is_the_same_name(ledger: Ledger) -> None:
+    made(ledger, AFTER_THE_SEED, "gpu7")
+    assert counted(ledger, "root@GPU7", host=OTHER) == 1
+
+
+KEYS = [NoHostKey(), *(HostKey(algorithm="ssh-ed25519", fingerprint=f"SHA256:{letter * 43}") for letter in "abcd")]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("vwxyz"), st.sampled_from(KEYS)), min_size=1, max_size=12))
+def test_all_that_are_tied_together_share_the_odds(seen: list[tuple[str, AnsweringHost]]) -> None:
+    with TemporaryDirectory() as folder:
+        kept = Ledger(Path(folder) / "attempts")
+        *before, last = seen
+        for name, host in before:
+            made(kept, AFTER_THE_SEED, name, host=host)
+        tied = [last]
+        for _ in seen:
+            tied = [one for one in seen if any(one[0] == name or (one[1] == host != KEYS[0]) for name, host in tied)]
+        assert counted(kept, last[0], host=last[1]) == len(tied) - 1
 
 
 def test_two_machines_without_a_key_are_not_one(ledger: Ledger) -> None:

@@ -99,6 +99,30 @@ def test_whoever_trusts_the_key_can_check_it_again(gpuaudit: Gpuaudit, proof: Pr
     assert gpuaudit("challenge", "recheck", proof.folder / "challenge.json").code == 3
 
 
+def test_who_checks_again_opens_the_evidence_beside_it(gpuaudit: Gpuaudit, home: Path, proof: Proof) -> None:
+    """Evidence of another challenge of the same machine, sealed with the same key, beside the result."""
+    shutil.copytree(proof.folder, home / "proof")
+    again = ("challenge", "recheck", "proof/challenge.json", "--keyring", proof.keyring)
+    ran = gpuaudit(*again)
+    assert ran.code == 0, ran.err
+    assert "The evidence beside it is what the machine greeted with, before anything was timed; devices: cpu." in ran.out
+    assert gpuaudit("attest", "--simulate", "a100-sxm4-80gb:1", "--out", "other").code == 0
+    shutil.copy("other/evidence.json", "proof/evidence.json")
+    ran = gpuaudit(*again)
+    assert ran.code == 3
+    assert "evidence: not what the machine greeted with" in ran.err
+
+
+@pytest.mark.parametrize("name", ["evidence.json", "machine.pub"])
+def test_that_no_evidence_was_opened_is_said(gpuaudit: Gpuaudit, home: Path, proof: Proof, name: str) -> None:
+    shutil.copytree(proof.folder, home / "proof")
+    (home / "proof" / name).unlink()
+    ran = gpuaudit("challenge", "recheck", "proof/challenge.json", "--keyring", proof.keyring)
+    assert ran.code == 0, ran.err
+    assert f"The evidence was not opened: no {name} beside it." in ran.out
+    assert "that the devices are not simulated, is the word of who signed" in ran.out
+
+
 def test_an_appraisal_takes_a_challenge_about_its_evidence(gpuaudit: Gpuaudit, proof: Proof) -> None:
     evidence, keys = proof.folder / "evidence.json", ("--keyring", proof.keyring, "--keyring", proof.folder / "machine.pub")
     terms = ("--tender", "sustech-2024", *keys, "--format", "json")
