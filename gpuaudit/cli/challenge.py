@@ -292,12 +292,13 @@ def recheck(
 ) -> None:
     """Check a sealed challenge again, from the transcripts beside FILE.
 
-    Recomputes everything but the times, which are the word of who signed.
+    Recomputes everything but the times, which are the word of who signed, and
+    opens evidence.json by machine.pub, if both are beside FILE.
 
     Example: gpuaudit challenge recheck proof/challenge.json
 
     Exit status: 0 it follows from its transcripts, 2 wrong usage, 3 it does
-    not, or no trusted key signed it.
+    not, the evidence is other evidence, or no trusted key signed it.
     """
     from gpuaudit.cli.challenge_files import recheck_file
 
