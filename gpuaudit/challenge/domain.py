@@ -7,7 +7,6 @@ purpose has a key of its own: two streams of one device never share a byte, nor 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -16,6 +15,8 @@ from typing import Final
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
+
+from gpuaudit.cores import available_cores
 
 SEED_BYTES: Final = 32
 DIGEST_BYTES: Final = 32
@@ -105,7 +106,7 @@ def stream(key: bytes, domain: Domain, length: int, *, offset: int = 0) -> NDArr
 
     begins = range(0, length, _PART_BYTES)
     if len(begins) > 1:
-        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(min(_MOST_THREADS, available_cores())) as threads:
             deque(threads.map(encrypt, begins), maxlen=0)
     else:
         encrypt(0)

@@ -35,9 +35,10 @@ from gpuaudit.cli.challenging import (
     written,
 )
 from gpuaudit.cli.format import Format
-from gpuaudit.cli.output import claimed
+from gpuaudit.cli.output import OutputFolder, claimed
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
+from gpuaudit.envelope.keystore import LoadedSigner
 from gpuaudit.errors import AuthenticityError, GpuauditError, MachineError
 from gpuaudit.workload.fastest_matrix import fastest_matrix
 
@@ -71,28 +72,35 @@ def challenge_over_ssh(
     """
     signer = load_signer(*key)
     series = Series(destination, target, wanted, signer.keyid, footing=usual_footing())
-    ended_by: list[GpuauditError] = []
     with claimed(out) if out else nullcontext() as folder:
-        series.attempt()
-        while len(series.made) < attempts and not isinstance(series.made[-1].conducted.outcome, Accepted):
-            # What was tried before is recorded all the same.
-            try:
-                series.attempt()
-            except MachineError as error:
-                console.complain(str(error))
-                break
-            except GpuauditError as error:
-                ended_by.append(error)
-                break
-        result = series.result()
-        if folder:
-            files = files_of(series.made, result, signer)
-            folder.write(files)
-            console.say(written(folder.path, tuple(files)))
+        try:
+            _until_accepted(series, attempts)
+        except GpuauditError:
+            if series.made:
+                _keep_and_show(series, folder, signer, form)
+            raise
+        return _keep_and_show(series, folder, signer, form)
+
+
+def _keep_and_show(series: Series, folder: OutputFolder | None, signer: LoadedSigner, form: Format) -> ChallengeResult:
+    result = series.result()
+    if folder:
+        files = files_of(series.made, result, signer)
+        folder.write(files)
+        console.say(written(folder.path, tuple(files)))
     show(result, form)
-    for ended in ended_by:
-        raise ended
     return result
+
+
+def _until_accepted(series: Series, attempts: int) -> None:
+    series.attempt()
+    while len(series.made) < attempts and not isinstance(series.made[-1].conducted.outcome, Accepted):
+        try:
+            series.attempt()
+        except MachineError as error:
+            # That it is gone by now is no news: what was tried before it went says more.
+            console.complain(str(error))
+            return
 
 
 def answer_over_stdio(crew: ChallengeCrew, *, busy_ok: bool) -> None:

@@ -17,6 +17,7 @@ from gpuaudit.cli.output import RESULT_NAME, OutputFolder, claimed
 from gpuaudit.cli.progress import counted
 from gpuaudit.cli.signing import load_signer
 from gpuaudit.clock import WallClock, rfc3339
+from gpuaudit.cores import available_cores
 from gpuaudit.envelope import load_keyring
 from gpuaudit.envelope.keystore import LoadedSigner, own_keys
 from gpuaudit.errors import CouldNotAuthenticateError, MachineError, UsageError
@@ -24,7 +25,6 @@ from gpuaudit.fleet.aggregate import Drawing, NoPlan, fold_fleet
 from gpuaudit.fleet.folder import Folder, read_folder
 from gpuaudit.fleet.gather import Hearing, Listeners, LocalListeners, gather, known_key
 from gpuaudit.fleet.plan import read_plan
-from gpuaudit.fleet.pool import available_cores
 from gpuaudit.fleet.result import FleetResult, seal_fleet_result
 from gpuaudit.fleet.trust import Trust, remember, trust_first_use, trust_keyring
 

@@ -19,9 +19,9 @@ from gpuaudit.cli.challenge_simulated import simulated_answering
 from gpuaudit.cli.challenging import Wanted, attempt, greeted, ordered, result_of
 from gpuaudit.cli.fleet_members import Came, NotReached, Party, Round, Tried
 from gpuaudit.clock import WallClock
+from gpuaudit.cores import available_cores
 from gpuaudit.errors import MachineError, UsageError
 from gpuaudit.fleet.node import FailedNode, NodeTask, run_node
-from gpuaudit.fleet.pool import available_cores
 from gpuaudit.fleet.simulate import SimulatedNode, parse_fault, simulated_fleet
 from gpuaudit.simulated.prover import VirtualStopwatch
 from gpuaudit.simulated.spec import parse_spec

@@ -21,9 +21,9 @@ from gpuaudit.cli import console
 from gpuaudit.cli.challenge_remote import Series
 from gpuaudit.cli.challenging import Footing, Wanted, sizes_of, target_of, usual_footing
 from gpuaudit.cli.fleet_members import Came, NotReached, Party, Round, Tried
+from gpuaudit.cores import available_cores
 from gpuaudit.errors import GpuauditError, MachineError, UsageError
 from gpuaudit.fleet.folder import KEYS_FOLDER, require_node
-from gpuaudit.fleet.pool import available_cores
 from gpuaudit.fleet.together import load_waits
 
 _MOST_NODES: Final = 1000

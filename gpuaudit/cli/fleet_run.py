@@ -9,11 +9,11 @@ from typing import Final
 from gpuaudit.cli import console
 from gpuaudit.cli.collect import SIMULATED_HEAD, nonce_of
 from gpuaudit.cli.progress import counted
+from gpuaudit.cores import available_cores
 from gpuaudit.errors import UsageError
 from gpuaudit.fleet.ledger import Ledger
 from gpuaudit.fleet.node import Node, NodeTask
 from gpuaudit.fleet.nonces import node_nonce
-from gpuaudit.fleet.pool import available_cores
 from gpuaudit.fleet.processes import ProcessEngine
 from gpuaudit.fleet.run import Engine, run_fleet
 from gpuaudit.fleet.simulate import parse_fault, simulated_fleet

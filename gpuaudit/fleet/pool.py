@@ -1,4 +1,4 @@
-"""Processes of this machine: how many are worth starting, and that none of them outlives the one that started it."""
+"""Processes of this machine, none of which outlives the one that started it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from threading import Thread
-
-
-def available_cores() -> int:
-    """Return on how many cores this process may run."""
-    return len(os.sched_getaffinity(0))
 
 
 def process_pool(workers: int, *, prepare: Callable[[], None]) -> ProcessPoolExecutor:

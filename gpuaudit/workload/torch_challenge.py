@@ -293,11 +293,7 @@ def _offer(properties: Any, rung: Any) -> SlotOffer:
 
 
 def _second_byte(sums: torch.Tensor, state: torch.Tensor) -> None:
-    """Write bits 8 to 15 of each sum: the second of its four bytes, on machines that store the lowest first. The sums may be lost."""
-    if sums.device.type == "cpu":
-        # A processor narrows integers faster than it picks every fourth byte; a device would read and write all of them once more.
-        state.copy_(sums.bitwise_right_shift_(8))
-        return
+    """Write bits 8 to 15 of each sum: the second of its four bytes, on machines that store the lowest first."""
     state.copy_(sums.view(torch.int8).view(*sums.shape, 4)[..., 1])
 
 

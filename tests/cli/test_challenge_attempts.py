@@ -136,6 +136,26 @@ def test_an_attempt_too_many_ends_without_a_seed_and_loses_none_before_it(
     assert (event["kind"], event["outcome"]["seedRevealed"]) == ("ended", False)
 
 
+def test_another_machine_that_answers_a_later_attempt_ends_it_and_loses_none_before_it(
+    gpuaudit: Gpuaudit, server: Server, home: Path, tmp_path: Path
+) -> None:
+    """Both host keys are known under one name: ssh is content, and the second seed is not revealed."""
+    answering = program(tmp_path, "gone")
+    (tmp_path / "second").mkdir()
+    with sshd(tmp_path / "second") as other:
+        first, second = (one.config.parent for one in (server, other))
+        for name, of, to in (("known_hosts", second, first), ("authorized_keys", first, second)):
+            (to / name).write_text((to / name).read_text() + (of / name).read_text())
+        later = f'Match exec "test -e {answering.parent / "seed-came"}"\n  Port {other.port}\n'
+        server.config.write_text(later + server.config.read_text())
+        ran = gpuaudit(*rehearsed_over_ssh(server.config, answering, "--attempts", "3", "--out", "proof"))
+    assert ran.code == 3, ran.err
+    assert "another host key answered attempt 2" in ran.err
+    assert len(stated(home / "proof")["attempts"]) == 1
+    assert "Nothing is proved" in ran.out
+    assert gpuaudit("challenge", "recheck", "proof/challenge.json").code == 0
+
+
 def test_where_attempts_cannot_be_recorded_nothing_is_sent(gpuaudit: Gpuaudit, server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "config" / "gpuaudit" / "attempts"
     folder.mkdir(parents=True)
