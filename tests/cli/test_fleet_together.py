@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,19 @@ from tests.challenge.sshd import Server, installed_program, needs_sshd, sshd
 from tests.cli.conftest import Gpuaudit
 from tests.cli.test_challenge_attempts import program
 
-TENDER = "sustech-2024"
+REAL = "sustech-2024"
+TENDER = "tender.toml"
 NODES = ["node-000", "node-001", "node-002"]
 Change = Callable[[Path], object]
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three honest simulated servers of eight A100 that answered together: `fleet`, and beside it the verifier's `config`."""
+    """Three honest simulated servers of one A100 that answered together: `fleet`, and beside it the verifier's `config`."""
     folder = tmp_path_factory.mktemp("together")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        simulated = ["--simulate", f"{A100}:8", "--nodes", "3", "--seed", "7"]
+        simulated = ["--simulate", f"{A100}:1", "--nodes", "3", "--seed", "7"]
         assert run(["fleet", "run", "--together", *simulated, "--out", str(folder / "fleet"), "--quiet"]) == 0
     return folder
 
@@ -47,7 +49,16 @@ def fleet(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of them, for a test of its own."""
     shutil.copytree(shown, tmp_path / "together")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "together" / "config"))
+    write_tender()
     return tmp_path / "together" / "fleet"
+
+
+def write_tender() -> None:
+    """Claim servers of one card: eight of a real tender's take long to simulate."""
+    real = resources.files("gpuaudit.tender").joinpath("data", f"{REAL}.toml").read_text()
+    Path(TENDER).write_text(
+        real.replace('per_server = { kind = "exactly", n = 8 }', 'per_server = { kind = "exactly", n = 1 }')
+    )
 
 
 def appraised(gpuaudit: Gpuaudit, fleet: Path) -> dict[str, Any]:
@@ -77,9 +88,9 @@ def signed_again(fleet: Path, change: Callable[[TogetherRecord], TogetherRecord]
 def test_servers_that_answered_together_are_told_of_and_move_no_verdict(gpuaudit: Gpuaudit, fleet: Path) -> None:
     result = appraised(gpuaudit, fleet)
     (one,) = result["together"]
-    assert (one["state"], one["nodes"], one["leftOut"], one["slots"]) == ("read", NODES, [], 24)
+    assert (one["state"], one["nodes"], one["leftOut"], one["slots"]) == ("read", NODES, [], 3)
     assert one["basis"] == "measured"
-    assert "3 of 3 nodes answered together on the verifier's clock, for 24 slots" in result["headline"]
+    assert "3 of 3 nodes answered together on the verifier's clock, for 3 slots" in result["headline"]
     assert "the devices are simulated" in result["headline"]
     # Where the devices are simulated, nothing is said of how many there are.
     assert any("machines shown one after another may be one" in line for line in result["coverage"])
@@ -236,7 +247,7 @@ def test_more_nodes_than_there_is_memory_for_are_refused(gpuaudit: Gpuaudit, mon
         available = 10**9
 
     monkeypatch.setattr("psutil.virtual_memory", Little)
-    ran = gpuaudit("fleet", "run", "--together", "--hosts", "hosts", "--tender", TENDER, "--out", "fleet")
+    ran = gpuaudit("fleet", "run", "--together", "--hosts", "hosts", "--tender", REAL, "--out", "fleet")
     assert ran.code == 2
     assert "what 500 nodes open takes" in ran.err
     assert "1.0 GB are free" in ran.err
@@ -296,7 +307,7 @@ def test_who_goes_away_with_the_seed_is_left_out_and_counts_in_the_odds(
 def test_an_interrupted_round_ends_at_once_and_leaves_no_record_of_one(server: Server, tmp_path: Path) -> None:
     """A machine that hangs with the seed is hung up, however long it might be waited for."""
     pytest.importorskip("torch", reason="torch is not installed")
-    arguments = together(server.config, program(tmp_path, "hangs"), "first", "second")
+    arguments = together(server.config, program(tmp_path, "hangs"), "first")
     with subprocess.Popen([sys.executable, "-m", "gpuaudit", *arguments], stderr=subprocess.PIPE, text=True) as process:
         came = tmp_path / "answers-hangs" / "seed-came"
         for _ in range(2400):
