@@ -23,6 +23,7 @@ from gpuaudit.challenge.result import (
     Timed,
     Times,
     basis_of,
+    reveals_seed,
 )
 from gpuaudit.challenge.rivals import Rival, remaining
 from gpuaudit.challenge.sizes import Sizes
@@ -50,7 +51,7 @@ def conclude(
 ) -> ChallengeResult:
     """Put the result together. The last attempt decides; all of them count for the odds."""
     basis, reason = basis_of(setting.place, setting.device, rehearsal=setting.rehearsal)
-    counting = sum(1 for attempt in attempts if _counts(attempt))
+    counting = sum(1 for attempt in attempts if reveals_seed(attempt.outcome))
     assumed = assumed_of(setting.figures, alpha=assumptions.assumptions.samples.alpha, attempts=max(1, counting))
     return ChallengeResult(
         schema_version=1,
@@ -106,10 +107,6 @@ def last_times(result: ChallengeResult) -> Times:
             return times
         case _:
             raise ValueError("challenge: no timed answer was accepted")
-
-
-def _counts(attempt: Attempt) -> bool:
-    return isinstance(attempt.outcome, Accepted) or attempt.outcome.seed_revealed
 
 
 def _conclusion(

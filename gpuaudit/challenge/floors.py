@@ -67,6 +67,20 @@ def escaping_share(alpha: float, samples: int) -> float:
     return float(1 - alpha ** (1 / samples))
 
 
+def wrong_shares(sizes: Sizes, assumed: Assumed, *, machines: int = 1) -> tuple[float, float]:
+    """Return which shares of rows and of walks may be wrong, where so many machines share the odds.
+
+    The same event bounds every slot, so slots do not add; stages, attempts and machines do.
+    """
+    alpha = assumed.alpha / _STAGES / assumed.attempts / machines
+    return escaping_share(alpha, sizes.row_samples), escaping_share(alpha, sizes.walk_samples)
+
+
+def moved_in_bytes_per_second(sizes: Sizes, assumed: Assumed) -> float:
+    """Return how fast a whole slot comes into one device: over its link, and worked out anew from nothing."""
+    return assumed.link_bytes_per_second + assumed.ceiling_operations_per_second / (2 * sizes.width * sizes.steps)
+
+
 def work_floors(sizes: Sizes, assumed: Assumed, *, fill: Seconds, walk: Seconds) -> Floors:
     """Work out the floors of an accepted answer.
 
@@ -81,9 +95,7 @@ def work_floors(sizes: Sizes, assumed: Assumed, *, fill: Seconds, walk: Seconds)
     """
     if fill <= 0 or walk <= 0:
         raise ValueError(f"floors: times must be above 0 s, got {fill} and {walk}")
-    # The same event bounds every slot, so slots do not add; stages and attempts do.
-    alpha = assumed.alpha / _STAGES / assumed.attempts
-    rows, walks = escaping_share(alpha, sizes.row_samples), escaping_share(alpha, sizes.walk_samples)
+    rows, walks = wrong_shares(sizes, assumed)
     looked_up = (1 - walks) * sizes.walk_bytes
     elsewhere = min(1.0, _elsewhere(sizes, assumed, walk) / (1 - walks))
     resident = sizes.slots * sizes.memory_bytes * (1 - elsewhere)
@@ -106,8 +118,7 @@ def _elsewhere(sizes: Sizes, assumed: Assumed, walk: Seconds) -> float:
     whole. Once for all epochs is not enough: none begins before every slot has ended the last.
     """
     by_lookup = (assumed.link_bytes_per_second + _recomputed(sizes, assumed)) * walk / sizes.walk_bytes
-    whole = assumed.ceiling_operations_per_second / (2 * sizes.width * sizes.steps)
-    by_epoch = (assumed.link_bytes_per_second + whole) * walk / (sizes.epochs * sizes.memory_bytes)
+    by_epoch = moved_in_bytes_per_second(sizes, assumed) * walk / (sizes.epochs * sizes.memory_bytes)
     return max(by_lookup, by_epoch)
 
 

@@ -12,12 +12,15 @@ from gpuaudit.challenge.check import RefusedError
 from gpuaudit.challenge.crew import ChallengeCrew
 from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.figures import host_figures
+from gpuaudit.challenge.meeting import Alone, Meeting
 from gpuaudit.challenge.messages import DeviceKind
 from gpuaudit.challenge.result import ChallengeResult, NoHostKey, Place
 from gpuaudit.challenge.target import NO_TENDER, Target
 from gpuaudit.cli import console
 from gpuaudit.cli.challenging import (
     Footing,
+    Made,
+    Tell,
     Wanted,
     attempt,
     files_of,
@@ -72,27 +75,45 @@ def challenge_locally(
     Raises:
         MachineError: No device can answer.
     """
-    target, footing = answering.target, answering.footing
     signer = load_signer(*key)
-    answerer = Answerer(answering.crew, answering.evidence)
-    host, make = NoHostKey(), fastest_matrix()
     with claimed(out) if out else nullcontext() as folder:
         try:
-            channel = DirectChannel(answerer.answer, footing.stopwatch)
-            greeting = greeted(channel, target, wanted, footing)
-            order = ordered(target, wanted, footing, host=host, greeting=greeting, verifier=signer.keyid, number=1)
-            made = attempt(channel, greeting, order, footing, make)
+            made, result = attempted_here(answering, wanted, signer.keyid)
         except RefusedError as error:
             raise MachineError(f"challenge: {error.reason}") from None
-        finally:
-            answerer.close()
-        result = result_of([made], target, wanted, footing, place=Place.LOCAL, host=host, verifier=signer.keyid)
         if folder:
             files = files_of([made], result, signer)
             folder.write(files)
             console.say(written(folder.path, tuple(files)))
     show(result, form)
     return result
+
+
+def attempted_here(
+    answering: Answering,
+    wanted: Wanted,
+    verifier: str,
+    *,
+    meeting: Meeting = Alone(),  # noqa: B008 - it has no state
+    tell: Tell = console.say,
+) -> tuple[Made, ChallengeResult]:
+    """Make one attempt in this process, in a `meeting` or alone, and give the devices back.
+
+    Raises:
+        RefusedError: The greeting is not what it has to be.
+        MachineError: No device can answer.
+    """
+    target, footing, host = answering.target, answering.footing, NoHostKey()
+    make = fastest_matrix()
+    answerer = Answerer(answering.crew, answering.evidence)
+    try:
+        channel = DirectChannel(answerer.answer, footing.stopwatch)
+        greeting = greeted(channel, target, wanted, footing)
+        order = ordered(target, wanted, footing, host=host, greeting=greeting, verifier=verifier, number=1, tell=tell)
+        made = attempt(channel, greeting, order, footing, make, meeting)
+    finally:
+        answerer.close()
+    return made, result_of([made], target, wanted, footing, place=Place.LOCAL, host=host, verifier=verifier)
 
 
 def _processor(crew: ProcessCrew, assumptions: Assumptions) -> Target:

@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from gpuaudit.attester.answer import Answerer, SealedEvidence
+from gpuaudit.attester.answer import SealedEvidence
 from gpuaudit.challenge.check import RefusedError
-from gpuaudit.challenge.direct import DirectChannel
 from gpuaudit.challenge.meeting import Gate, Meeting
-from gpuaudit.challenge.result import NoHostKey, Place
 from gpuaudit.challenge.stopwatch import NANOSECONDS
 from gpuaudit.cli import console
-from gpuaudit.cli.challenge_local import Answering
+from gpuaudit.cli.challenge_local import Answering, attempted_here
 from gpuaudit.cli.challenge_simulated import simulated_answering
-from gpuaudit.cli.challenging import Wanted, attempt, greeted, ordered, result_of
+from gpuaudit.cli.challenging import Wanted
 from gpuaudit.cli.fleet_members import Came, NotReached, Party, Round, Tried
 from gpuaudit.clock import WallClock
 from gpuaudit.cores import available_cores
@@ -25,7 +23,6 @@ from gpuaudit.fleet.node import FailedNode, NodeTask, run_node
 from gpuaudit.fleet.simulate import SimulatedNode, parse_fault, simulated_fleet
 from gpuaudit.simulated.prover import VirtualStopwatch
 from gpuaudit.simulated.spec import parse_spec
-from gpuaudit.workload.fastest_matrix import fastest_matrix
 
 
 def simulated_nodes(round_: Round, verifier: str) -> Party:
@@ -74,27 +71,12 @@ def simulated_nodes(round_: Round, verifier: str) -> Party:
 
 
 def _try(node: str, answering: Answering, wanted: Wanted, verifier: str, meeting: Meeting) -> Came:
-    target, footing, host = answering.target, answering.footing, NoHostKey()
-    answerer = Answerer(answering.crew, answering.evidence)
     try:
-        channel = DirectChannel(answerer.answer, footing.stopwatch)
-        greeting = greeted(channel, target, wanted, footing)
-        order = ordered(
-            target,
-            wanted,
-            footing,
-            host=host,
-            greeting=greeting,
-            verifier=verifier,
-            number=1,
-            tell=lambda line: console.say(f"{node}: {line}"),
+        made, result = attempted_here(
+            answering, wanted, verifier, meeting=meeting, tell=lambda line: console.say(f"{node}: {line}")
         )
-        made = attempt(channel, greeting, order, footing, fastest_matrix(), meeting)
     except RefusedError as error:
         return NotReached(reason=error.reason)
-    finally:
-        answerer.close()
-    result = result_of([made], target, wanted, footing, place=Place.LOCAL, host=host, verifier=verifier)
     return Tried(made=(made,), result=result)
 
 

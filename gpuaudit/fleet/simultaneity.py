@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gpuaudit.challenge.floors import Assumed, escaping_share
+from gpuaudit.challenge.floors import Assumed, moved_in_bytes_per_second, wrong_shares
 from gpuaudit.challenge.sizes import Sizes
 from gpuaudit.challenge.stopwatch import NANOSECONDS
 from gpuaudit.evidence.record import record
@@ -19,7 +19,6 @@ from gpuaudit.units import Bytes, BytesPerSecond, Seconds
 
 APART: Final = "answered at another time than the others: it may be one of their machines"
 LATE: Final = "took so long that the others show more without it"
-_STAGES: Final = 2
 
 
 @record
@@ -117,12 +116,11 @@ def weigh(answers: Sequence[Answer], *, seeds: int, lookup_ceiling: float) -> Po
     slots = sum(one.sizes.slots for one in answers)
     worked = looked_up = resident = brought = exchangeable = 0.0
     for one in answers:
-        alpha = one.assumed.alpha / _STAGES / one.assumed.attempts / seeds
-        rows, walks = 1 - escaping_share(alpha, one.sizes.row_samples), 1 - escaping_share(alpha, one.sizes.walk_samples)
+        rows, walks = (1 - share for share in wrong_shares(one.sizes, one.assumed, machines=seeds))
         worked += one.sizes.slots * rows * one.sizes.slot_operations
         looked_up += one.sizes.slots * walks * one.sizes.walk_bytes
         resident += one.sizes.slots * rows * one.sizes.memory_bytes
-        into_one = _into_one_card(one) * walk
+        into_one = moved_in_bytes_per_second(one.sizes, one.assumed) * walk
         brought += one.sizes.slots * into_one
         exchangeable = max(exchangeable, one.assumed.physical_bytes + into_one)
     ceiling = max(one.assumed.ceiling_operations_per_second for one in answers)
@@ -145,12 +143,6 @@ def weigh(answers: Sequence[Answer], *, seeds: int, lookup_ceiling: float) -> Po
         cards=cards,
         machines=math.ceil(cards / max(one.sizes.slots for one in answers)),
     )
-
-
-def _into_one_card(one: Answer) -> float:
-    """Return how many bytes a second can be brought into one card: over its link, and worked out anew from nothing."""
-    anew = one.assumed.ceiling_operations_per_second / (2 * one.sizes.width * one.sizes.steps)
-    return one.assumed.link_bytes_per_second + anew
 
 
 def _first(windows: Iterable[Window]) -> int:

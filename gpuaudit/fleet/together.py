@@ -149,8 +149,9 @@ def read_round(candidate: Candidate, keyring: Keyring, rows: Sequence[FleetRow])
     Raises:
         GpuauditError: It is not one, or a challenge is not the one that it names.
     """
+    of_nodes = frozenset(keyid for row in rows for keyid in row.signed_by)
     data = read_bounded(candidate.path, refusal=AuthenticityError)
-    made = load(TogetherRecord, _signed(data, keyring, rows, candidate.name), place=candidate.name)
+    made = load(TogetherRecord, _signed(data, keyring, of_nodes, candidate.name), place=candidate.name)
     if len({one.node for one in made.members}) != len(made.members):
         raise AuthenticityError(f"{candidate.name}: a node is named twice")
     appraised = {(row.node, row.file.sha256) for row in rows if row.state == APPRAISED}
@@ -161,7 +162,7 @@ def read_round(candidate: Candidate, keyring: Keyring, rows: Sequence[FleetRow])
         elif (one.node, one.part.evidence_sha256) not in appraised:
             left_out[one.node] = NOT_ANY_MORE
         else:
-            result = _challenge(candidate.path.parent, made, one.node, one.part, keyring, rows)
+            result = _challenge(candidate.path.parent, made, one.node, one.part, keyring, of_nodes)
             results[one.node] = result
             answers.append(
                 Answer(node=one.node, sizes=result.sizes, assumed=result.assumed, fill=one.part.fill, walk=one.part.walk)
@@ -170,13 +171,13 @@ def read_round(candidate: Candidate, keyring: Keyring, rows: Sequence[FleetRow])
 
 
 def _challenge(  # noqa: PLR0913, PLR0917 - all that one file is held against
-    folder: Path, made: TogetherRecord, node: str, part: Answered, keyring: Keyring, rows: Sequence[FleetRow]
+    folder: Path, made: TogetherRecord, node: str, part: Answered, keyring: Keyring, of_nodes: frozenset[str]
 ) -> ChallengeResult:
     place = f"{require_node(node)}/{CHALLENGE_NAME}"
     data = read_bounded(folder / node / CHALLENGE_NAME, refusal=AuthenticityError)
     if hashlib.sha256(data).hexdigest() != part.challenge_sha256:
         raise AuthenticityError(f"{place}: not the challenge of this round")
-    result = load(ChallengeResult, _signed(data, keyring, rows, place), place=place)
+    result = load(ChallengeResult, _signed(data, keyring, of_nodes, place), place=place)
     last = result.attempts[-1]
     if (result.verifier, result.product) != (made.verifier, made.product) or last.evidence_sha256 != part.evidence_sha256:
         raise AuthenticityError(f"{place}: about another machine, product or verifier than the round")
@@ -190,9 +191,9 @@ def _challenge(  # noqa: PLR0913, PLR0917 - all that one file is held against
             raise AuthenticityError(f"{place}: its times are not those of the round")
 
 
-def _signed(data: bytes, keyring: Keyring, rows: Sequence[FleetRow], place: str) -> bytes:
+def _signed(data: bytes, keyring: Keyring, of_nodes: frozenset[str], place: str) -> bytes:
     """Open what a verifier signed. In a fleet's folder also nodes' keys may be trusted, for what the nodes say of themselves."""
     opened = open_sealed(data, keyring, PredicateType.CHALLENGE, place=place)
-    if set(opened.keyids) & {keyid for row in rows for keyid in row.signed_by}:
+    if of_nodes.intersection(opened.keyids):
         raise AuthenticityError(f"{place}: signed with a node's own key; expected the verifier's")
     return opened.predicate

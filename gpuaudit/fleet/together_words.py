@@ -13,6 +13,7 @@ from gpuaudit.errors import AuthenticityError, GpuauditError
 from gpuaudit.evidence.bundle import Origin
 from gpuaudit.fleet.folder import Folder
 from gpuaudit.fleet.result import FleetLeftOut, FleetResult, FleetTogether
+from gpuaudit.fleet.rows import APPRAISED
 from gpuaudit.fleet.simultaneity import Pool, simultaneity_of
 from gpuaudit.fleet.together import ReadRound, read_round
 
@@ -153,7 +154,7 @@ def _coverage(line: str, told: Sequence[FleetTogether], result: FleetResult) -> 
     """Narrow what is said of simultaneity where every node that was appraised answered together, by hardware, to a verifier."""
     if not line.startswith("simultaneity: "):
         return line
-    shown = {row.node for row in result.rows if row.state == "appraised"}
+    shown = {row.node for row in result.rows if row.state == APPRAISED}
     for one in told:
         if one.basis == "challenged" and result.origin is Origin.HARDWARE and one.cards and shown <= set(one.nodes):
             return (
